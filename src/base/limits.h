@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Each size, count, depth and wait that a stranger can push. Bytes unless the name says otherwise; _MS and _S are
+ * milliseconds and seconds. Each has a test at the limit and one past it. */
+
+/* XML of one stream (RFC 6120 13.12; XEP-0478) */
+#define LIMIT_STANZA (256 * 1024)       /* one top-level element, opening to closing '>' */
+#define LIMIT_BEFORE_OPEN (10 * 1000)   /* all bytes before the peer is known */
+#define LIMIT_DEPTH 32                  /* elements open at once */
+#define LIMIT_ATTRIBUTES 64             /* of one element, namespace declarations apart */
+#define LIMIT_NAMESPACES 32             /* declarations on one element */
+#define LIMIT_CHILDREN 10000            /* nodes below one stanza, all levels */
+#define LIMIT_NAME 1024                 /* an element's, attribute's or namespace's name */
+
+/* Streams */
+#define LIMIT_HEADER_WAIT_MS 10000      /* from accept or connect until the peer's header */
+#define LIMIT_FEATURES_WAIT_MS 2000     /* from a 1.0 header until features (channel: they are only a SHOULD) */
+#define LIMIT_DISCOVERY_WAIT_MS 3000    /* how long a stranger's stream may wait for mDNS to name him */
+#define LIMIT_CONNECT_MS 10000          /* TCP connect, all addresses */
+#define LIMIT_RACE_MS 250               /* head start of one address family over the other (RFC 8305) */
+#define LIMIT_CLOSE_WAIT_MS 3000        /* from our </stream:stream> to the peer's */
+#define LIMIT_IQ_WAIT_MS 10000          /* an answer to an IQ */
+#define LIMIT_IDLE_S 300                /* a stream without traffic is closed */
+#define LIMIT_STRANGERS 64              /* accepted connections whose peer is not known yet */
+#define LIMIT_STRANGERS_PER_ADDRESS 8
+#define LIMIT_STREAMS_PER_PEER 4
+#define LIMIT_IQS_OPEN 64               /* requests of ours without an answer, each stream */
+#define LIMIT_IQ_RATE 200               /* requests a peer may make each second; more: policy-violation */
+#define LIMIT_WIRE_QUEUE (1024 * 1024)  /* bytes waiting for a socket before a peer counts as stuck */
+#define LIMIT_WIRE_FULL (256 * 1024)    /* above this no new message is taken from the outbox */
+
+/* The link */
+#define LIMIT_PEERS 4096                /* names seen at once; more are ignored */
+#define LIMIT_SIGHTINGS_PER_PEER 32
+#define LIMIT_ADDRESSES_TRIED 8         /* of one peer for one connect */
+#define LIMIT_INSTANCE 63               /* RFC 6763 4.1.1 */
+#define LIMIT_TXT 1300                  /* RFC 6763 6.2 */
+#define LIMIT_TXT_STRING 255
+#define LIMIT_NICK 128
+#define LIMIT_STATUS_TEXT 250
+
+/* Messages */
+#define LIMIT_BODY (64 * 1024)          /* so that an environment variable holds it */
+#define LIMIT_ID 256                    /* a message's id */
+#define LIMIT_QUEUE_MESSAGES 100000     /* waiting for one peer */
+#define LIMIT_STRANGER_MESSAGES 10000   /* unread of one peer that the user never wrote to */
+#define LIMIT_EXPIRE_S (7 * 24 * 3600)  /* a message nobody could take */
+#define LIMIT_PLAIN_EXPIRE_S 3600       /* the same for a peer that cannot encrypt */
+#define LIMIT_SEEN_S (30 * 24 * 3600)   /* how long an id is known */
+#define LIMIT_IDEMPOTENT_S (7 * 24 * 3600)
+#define LIMIT_CONSUMERS 256
+#define LIMIT_LIST 1000                 /* messages in one answer of ListMessages */
+#define LIMIT_TRACE (4 * 1024 * 1024)   /* bytes a trace may lag behind before it is cut */
+#define LIMIT_SETTLE_MS 3000            /* the first complete look at the link */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* XML namespaces on the wire. */
+#define NS_CLIENT "jabber:client"                              /* RFC 6120 */
+#define NS_STREAM "http://etherx.jabber.org/streams"           /* RFC 6120 */
+#define NS_STREAM_ERROR "urn:ietf:params:xml:ns:xmpp-streams"  /* RFC 6120 4.9 */
+#define NS_STANZA_ERROR "urn:ietf:params:xml:ns:xmpp-stanzas"  /* RFC 6120 8.3 */
+#define NS_DISCO_INFO "http://jabber.org/protocol/disco#info"  /* XEP-0030 */
+#define NS_DISCO_ITEMS "http://jabber.org/protocol/disco#items"
+#define NS_CAPS "http://jabber.org/protocol/caps"              /* XEP-0115 */
+#define NS_CHAT_STATES "http://jabber.org/protocol/chatstates" /* XEP-0085 */
+#define NS_RECEIPTS "urn:xmpp:receipts"                        /* XEP-0184 */
+#define NS_MARKERS "urn:xmpp:chat-markers:0"                   /* XEP-0333 */
+#define NS_DELAY "urn:xmpp:delay"                              /* XEP-0203 */
+#define NS_SID "urn:xmpp:sid:0"                                /* XEP-0359 */
+#define NS_CORRECT "urn:xmpp:message-correct:0"                /* XEP-0308 */
+#define NS_PING "urn:xmpp:ping"                                /* XEP-0199 */
+#define NS_LIMITS "urn:xmpp:stream-limits:0"                   /* XEP-0478 */
+#define NS_XHTML "http://www.w3.org/1999/xhtml"                /* libpurple's html copy */
+#define NS_EVENT "jabber:x:event"                              /* XEP-0022, libpurple and iChat */
