@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+/* Addresses of this host and how they compare. */
+
+/* addresses_unmap: takes @address; ::ffff:a.b.c.d becomes a.b.c.d. NULL stays NULL. */
+GInetSocketAddress *addresses_unmap (GSocketAddress *address);
+
+/* addresses_same_host: equal but for the port; of fe80:: the interface has to be equal too. */
+gboolean addresses_same_host (GInetSocketAddress *a, GInetSocketAddress *b);
+
+/* addresses_to_string: "192.168.1.5", "fe80::1%eth0". The caller owns it. */
+char *addresses_to_string (GInetSocketAddress *address);
+
+/* addresses_alternatives: other addresses of this host from which to reach @remote: those of @interface in the same family, without
+ * loopback and temporary (RFC 8981) ones. libpurple takes a connection only from the address that it resolved. GInetAddress. */
+GPtrArray *addresses_alternatives (GInetSocketAddress *remote, guint interface);
+
+/* addresses_network: a word that tells this network from another: all routable addresses with their prefixes, sorted; "" where there are
+ * none. @ignore: globs of interfaces that do not count. The caller owns it. */
+char *addresses_network (char **ignore);
