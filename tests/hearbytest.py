@@ -23,6 +23,7 @@ import tempfile
 import time
 import traceback
 
+from hearbybus import Bus, BusError  # noqa: F401
 from hearbylink import (BUILD, COMPLAINTS, HEARBY, PATIENCE, SOURCE, Failed, Host, Lan, Lines, become_subreaper, clean_environment,  # noqa: F401
                         diag, end_orphans, enter_namespaces, find_program, run_here, start_bus, sysctl)
 
@@ -169,6 +170,10 @@ class Person:
         """The bodies of incoming messages, oldest first."""
         messages = self.json('history', '-n', '1000', *options)['messages']
         return [m['body'] for m in messages if m['direction'] == 'in']
+
+    def on_bus(self):
+        """A new connection to the daemon's private socket: a Bus."""
+        return Bus(self)
 
     def kill(self):
         """The daemon dies without a word (its responder child notices)."""

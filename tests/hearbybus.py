@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A small D-Bus client for the daemon's private socket, in the standard library only: calls, and signals that can be waited for.
+
+On that socket every signal comes to every connection, so nothing is missed once Bus() returned."""
+
+import os
+import re
+import socket
+import struct
+import time
+
+from hearbylink import PATIENCE, Failed
+
+ROOT = '/org/hearby/Hearby'
+MANAGER = 'org.hearby.Manager1'
+PEER = 'org.hearby.Peer1'
+CONVERSATION = 'org.hearby.Conversation1'
+
+_NUMBERS = {'y': 'B', 'n': 'h', 'q': 'H', 'i': 'i', 'u': 'I', 'x': 'q', 't': 'Q', 'd': 'd', 'b': 'I', 'h': 'I'}
+_ALIGN = {'y': 1, 'n': 2, 'q': 2, 'i': 4, 'u': 4, 'x': 8, 't': 8, 'd': 8, 'b': 4, 'h': 4, 's': 4, 'o': 4, 'g': 1, 'v': 1,
+          'a': 4, '(': 8, '{': 8}
+
+
+class BusError(Failed):
+    def __init__(self, name, message):
+        super().__init__('%s: %s' % (name, message))
+        self.name, self.message = name.rpartition('.')[2], message
+
+
+def split(signature):
+    """The complete types of @signature, as a list."""
+    types, rest = [], signature
+    while rest:
+        n = _length(rest)
+        types.append(rest[:n])
+        rest = rest[n:]
+    return types
+
+
+def _length(signature):
+    if signature[0] == 'a':
+        return 1 + _length(signature[1:])
+    if signature[0] not in '({':
+        return 1
+    depth = 0
+    for i, c in enumerate(signature):
+        depth += (c in '({') - (c in ')}')
+        if not depth:
+            return i + 1
+    raise ValueError(signature)
+
+
+class Writer:
+    def __init__(self):
+        self.out = bytearray()
+
+    def align(self, n):
+        self.out += bytes(-len(self.out) % n)
+
+    def put(self, kind, value):
+        self.align(_ALIGN[kind[0]])
+        if kind in _NUMBERS:
+            self.out += struct.pack('<' + _NUMBERS[kind], value)
+        elif kind in 'so':
+            raw = value.encode()
+            self.out += struct.pack('<I', len(raw)) + raw + b'\0'
+        elif kind == 'g':
+            self.out += bytes([len(value)]) + value.encode() + b'\0'
+        elif kind == 'v':  # a value is (signature, value); text may stand for itself
+            inner, value = ('s', value) if isinstance(value, str) else value
+            self.put('g', inner)
+            self.put(inner, value)
+        elif kind[0] == 'a':
+            self._array(kind[1:], value)
+        else:
+            for part, item in zip(split(kind[1:-1]), value):
+                self.put(part, item)
+
+    def _array(self, kind, items):
+        where = len(self.out)
+        self.out += b'\0\0\0\0'
+        self.align(_ALIGN[kind[0]])
+        begin = len(self.out)
+        for item in items.items() if kind[0] == '{' else items:
+            self.put(kind, item)
+        struct.pack_into('<I', self.out, where, len(self.out) - begin)
+
+
+class Reader:
+    def __init__(self, data, at=0):
+        self.data, self.at = data, at
+
+    def align(self, n):
+        self.at += -self.at % n
+
+    def take(self, n):
+        self.at += n
+        return self.data[self.at - n:self.at]
+
+    def get(self, kind):
+        self.align(_ALIGN[kind[0]])
+        if kind in _NUMBERS:
+            value = struct.unpack('<' + _NUMBERS[kind], self.take(struct.calcsize(_NUMBERS[kind])))[0]
+            return bool(value) if kind == 'b' else value
+        if kind in 'sog':
+            length = self.take(1)[0] if kind == 'g' else struct.unpack('<I', self.take(4))[0]
+            return self.take(length + 1)[:-1].decode()
+        if kind == 'v':
+            return self.get(self.get('g'))
+        if kind[0] == 'a':
+            return self._array(kind[1:])
+        return tuple(self.get(part) for part in split(kind[1:-1]))
+
+    def _array(self, kind):
+        length = struct.unpack('<I', self.take(4))[0]
+        self.align(_ALIGN[kind[0]])
+        end, items = self.at + length, []
+        while self.at < end:
+            items.append(self.get(kind))
+        return dict(items) if kind[0] == '{' else items
+
+
+class Message:
+    def __init__(self, header, fields, body):
+        self.kind, self.serial = header[1], header[5]
+        self.path, self.interface, self.member = fields.get(1), fields.get(2), fields.get(3)
+        self.error, self.reply_to = fields.get(4), fields.get(5)
+        reader = Reader(body)
+        self.args = [reader.get(part) for part in split(fields.get(8, ''))]
+
+
+class Bus:
+    """A connection to the daemon of a Person."""
+
+    def __init__(self, person):
+        with open(os.path.join(person.home, '.local/share/hearby/lock')) as file:
+            path = re.search(r'unix:path=([^,\s]+)', file.readline()).group(1)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(path)
+        self.buffer, self.serial, self.signals = b'', 0, []
+        self.socket.sendall(b'\0AUTH EXTERNAL %s\r\n' % str(os.geteuid()).encode().hex().encode())
+        answer = b''
+        while not answer.endswith(b'\r\n'):
+            answer += self.socket.recv(1024)
+        if not answer.startswith(b'OK'):
+            raise Failed('the private socket says %r' % answer)
+        self.socket.sendall(b'BEGIN\r\n')
+        self.call(ROOT, 'org.freedesktop.DBus.Peer', 'Ping')  # from here on all signals come
+
+    def post(self, path, interface, member, signature='', *args):
+        """Sends a call; its serial."""
+        body, head = Writer(), Writer()
+        for part, value in zip(split(signature), args):
+            body.put(part, value)
+        self.serial += 1
+        fields = [(1, ('o', path)), (2, ('s', interface)), (3, ('s', member))] + ([(8, ('g', signature))] if signature else [])
+        for kind, value in zip('yyyyuu', (ord('l'), 1, 0, 1, len(body.out), self.serial)):
+            head.put(kind, value)
+        head.put('a(yv)', fields)
+        head.align(8)
+        self.socket.sendall(head.out + body.out)
+        return self.serial
+
+    def call(self, path, interface, member, signature='', *args, timeout=None):
+        """Calls and waits; the list of what was answered. A BusError carries the error's short name."""
+        serial = self.post(path, interface, member, signature, *args)
+        deadline = time.monotonic() + (timeout or PATIENCE)
+        while True:
+            message = self._receive(deadline)
+            if message.kind == 4:
+                self.signals.append(message)
+            elif message.reply_to == serial and message.kind == 3:
+                raise BusError(message.error, message.args[0] if message.args else '')
+            elif message.reply_to == serial:
+                return message.args
+
+    def _receive(self, deadline):
+        head = self._exactly(16, deadline)
+        size, serial, array = struct.unpack('<III', head[4:])
+        rest = self._exactly(-(-array // 8) * 8 + size, deadline)
+        fields = dict(Reader(head + rest[:array], 12).get('a(yv)'))
+        return Message((None, head[1], None, None, None, serial), fields, rest[-(-array // 8) * 8:])
+
+    def _exactly(self, n, deadline):
+        while len(self.buffer) < n:
+            self.socket.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                data = self.socket.recv(1 << 20)
+            except (TimeoutError, socket.timeout):
+                raise Failed('nothing that was waited for came on the private socket') from None
+            if not data:
+                raise Failed('the daemon closed the private socket')
+            self.buffer += data
+        taken, self.buffer = self.buffer[:n], self.buffer[n:]
+        return taken
+
+    def wait_signal(self, match, timeout=None):
+        """The first signal since the last one waited for that @match (a function of a Message) accepts: what it returned."""
+        deadline = time.monotonic() + (timeout or PATIENCE)
+        while True:
+            message = self.signals.pop(0) if self.signals else self._receive(deadline)
+            found = message.kind == 4 and match(message)
+            if found:
+                return found
+
+    def manager(self, member, signature='', *args, **options):
+        return self.call(ROOT, MANAGER, member, signature, *args, **options)
+
+    def peers(self):
+        """Properties of all Peer1 objects by path."""
+        objects = self.call(ROOT, 'org.freedesktop.DBus.ObjectManager', 'GetManagedObjects')[0]
+        return {path: faces[PEER] for path, faces in objects.items() if PEER in faces}
+
+    def find(self, other):
+        """The path of a peer (a Person, or an instance), or None."""
+        instance = getattr(other, 'instance', other)
+        for path, peer in self.peers().items():
+            if peer['Instance'].lower() == instance.lower():
+                return path
+        return None
+
+    def wait_peer(self, other, timeout=None, **wanted):
+        """Until the peer's properties are as @wanted (Online=True, Status='away', …); its properties."""
+        deadline = time.monotonic() + (timeout or PATIENCE)
+        while True:
+            path = self.find(other)
+            peer = self.peers().get(path, {})
+            if peer and all(peer.get(key) == value for key, value in wanted.items()):
+                return peer
+            try:
+                self.wait_signal(lambda m: m.interface.startswith('org.freedesktop.DBus.'), deadline - time.monotonic())
+            except Failed as error:
+                raise Failed('%s: %r is never %r' % (getattr(other, 'instance', other), peer, wanted)) from error
+
+    def wait_message(self, timeout=None, **wanted):
+        """The next MessageAdded whose dictionary has what is @wanted."""
+        def match(message):
+            if message.member != 'MessageAdded':
+                return None
+            values = message.args[1]
+            return values if all(values.get(key) == value for key, value in wanted.items()) else None
+        return self.wait_signal(match, timeout)
+
+    def close(self):
+        self.socket.close()

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A headless client on libpurple's Bonjour, for tests: one JSON object a line on stdin is a command, one on stdout an event.
+ *
+ *   purple-peer FOLDER
+ *   {"command":"login","user":"alice@lan1"}     port, first, last, email, jid, AIM: the account's own settings
+ *   {"command":"send","to":"bob@lan2","text":…} plain text, made HTML as a UI does; "html" instead: as it is
+ *   {"command":"status","status":"away","text":…}    available away offline
+ *   {"command":"close","to":…}                  the window closes: so does the stream
+ *   {"command":"flood","to":…,"count":…,"size":…}    texts "0 xxx…", "1 xxx…", …
+ *   {"command":"count","count":…}               instead of an event for each message, one "counted" after so many
+ *   {"command":"quit"}
+ *
+ * Events: signed-on, signed-off, error; buddy-on, buddy-off, buddy-status (who, alias, status, text); im (who, html: what the
+ * UI gets, text: that without markup); echo (the same for an own one); problem (who, html: what the user would read in red). */
+
+#include <glib.h>
+#include <json-glib/json-glib.h>
+#include <purple.h>
+#include <signal.h>
+#include <stdio.h>
+
+#define PROTOCOL "prpl-bonjour"
+#define UI "purple-peer"
+
+typedef struct
+{
+  GMainLoop     *loop;
+  PurpleAccount *account;
+  gint64         counting; /* messages still to come before "counted"; 0: an event for each */
+  gint64         counted;
+  gint64         next; /* number that the next one of a flood should have */
+  gboolean       in_order;
+  gboolean       flooding; /* own messages are not told */
+  gint64         first_time;
+} Peer;
+
+static Peer peer;
+
+/* emit: one event; pairs of key and text, NULL at the end. A NULL text is left out. */
+static void G_GNUC_NULL_TERMINATED
+emit (const char *event, const char *key, ...)
+{
+  g_autoptr(JsonBuilder) builder = json_builder_new ();
+  g_autoptr(JsonNode)    root = NULL;
+  g_autofree char       *line = NULL;
+  va_list                rest;
+
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "event");
+  json_builder_add_string_value (builder, event);
+
+  va_start (rest, key);
+  for (; key != NULL; key = va_arg (rest, const char *))
+    {
+      const char *text = va_arg (rest, const char *);
+
+      if (text == NULL)
+        continue;
+      json_builder_set_member_name (builder, key);
+      json_builder_add_string_value (builder, text);
+    }
+  va_end (rest);
+
+  json_builder_end_object (builder);
+  root = json_builder_get_root (builder);
+  line = json_to_string (root, FALSE);
+  puts (line);
+  fflush (stdout);
+}
+
+/* libpurple's loop on GLib's: as in its own example client. */
+
+typedef struct
+{
+  PurpleInputFunction function;
+  gpointer            data;
+} Input;
+
+static gboolean
+on_input (GIOChannel *channel, GIOCondition condition, gpointer data)
+{
+  Input               *input = data;
+  PurpleInputCondition what = 0;
+
+  if (condition & (G_IO_IN | G_IO_HUP | G_IO_ERR))
+    what |= PURPLE_INPUT_READ;
+  if (condition & (G_IO_OUT | G_IO_HUP | G_IO_ERR | G_IO_NVAL))
+    what |= PURPLE_INPUT_WRITE;
+
+  input->function (input->data, g_io_channel_unix_get_fd (channel), what);
+  return G_SOURCE_CONTINUE;
+}
+
+static guint
+add_input (int fd, PurpleInputCondition condition, PurpleInputFunction function, gpointer data)
+{
+  GIOChannel  *channel = g_io_channel_unix_new (fd);
+  Input       *input = g_new (Input, 1);
+  GIOCondition wanted = G_IO_HUP | G_IO_ERR | G_IO_NVAL;
+  guint        id;
+
+  *input = (Input) { function, data };
+  if (condition & PURPLE_INPUT_READ)
+    wanted |= G_IO_IN;
+  if (condition & PURPLE_INPUT_WRITE)
+    wanted |= G_IO_OUT;
+
+  id = g_io_add_watch_full (channel, G_PRIORITY_DEFAULT, wanted, on_input, input, g_free);
+  g_io_channel_unref (channel);
+  return id;
+}
+
+static PurpleEventLoopUiOps loop_ops = {
+  .timeout_add = g_timeout_add,
+  .timeout_remove = g_source_remove,
+  .input_add = add_input,
+  .input_remove = g_source_remove,
+  .timeout_add_seconds = g_timeout_add_seconds,
+};
+
+static void
+count (const char *text)
+{
+  g_autofree char *duration = NULL;
+  g_autofree char *counted = NULL;
+
+  if (peer.counted++ == 0)
+    peer.first_time = g_get_monotonic_time ();
+  if (g_ascii_strtoll (text, NULL, 10) != peer.next++)
+    peer.in_order = FALSE;
+  if (--peer.counting > 0)
+    return;
+
+  duration = g_strdup_printf ("%" G_GINT64_FORMAT, g_get_monotonic_time () - peer.first_time);
+  counted = g_strdup_printf ("%" G_GINT64_FORMAT, peer.counted);
+  emit ("counted", "count", counted, "microseconds", duration, "order", peer.in_order ? "kept" : "broken", NULL);
+}
+
+static void
+on_write (PurpleConversation *conversation, const char *name, const char *alias, const char *html,
+          PurpleMessageFlags flags, time_t when)
+{
+  g_autofree char *text = purple_markup_strip_html (html);
+  const char      *who = purple_conversation_get_name (conversation);
+
+  if (flags & PURPLE_MESSAGE_ERROR)
+    emit ("problem", "who", who, "html", html, NULL);
+  else if ((flags & PURPLE_MESSAGE_RECV) && peer.counting > 0)
+    count (text);
+  else if (flags & PURPLE_MESSAGE_RECV)
+    emit ("im", "who", who, "html", html, "text", text, NULL);
+  else if ((flags & PURPLE_MESSAGE_SEND) && !peer.flooding)
+    emit ("echo", "who", who, "html", html, "text", text, NULL);
+}
+
+static PurpleConversationUiOps conversation_ops = { .write_conv = on_write };
+
+static void
+emit_buddy (const char *event, PurpleBuddy *buddy)
+{
+  PurpleStatus *status = purple_presence_get_active_status (purple_buddy_get_presence (buddy));
+  const char   *text = purple_status_get_attr_string (status, "message"); /* the record's, and no HTML */
+
+  emit (event, "who", purple_buddy_get_name (buddy), "alias", purple_buddy_get_alias (buddy),
+        "status", purple_status_get_id (status), "text", text != NULL ? text : "", NULL);
+}
+
+static void
+on_buddy_on (PurpleBuddy *buddy)
+{
+  emit_buddy ("buddy-on", buddy);
+}
+
+/* Bonjour removes whom it does not see any more; signed-off is never told. */
+static void
+on_buddy_off (PurpleBuddy *buddy)
+{
+  emit_buddy ("buddy-off", buddy);
+}
+
+static void
+on_buddy_status (PurpleBuddy *buddy, PurpleStatus *before, PurpleStatus *after)
+{
+  emit_buddy ("buddy-status", buddy);
+}
+
+static void
+on_signed_on (PurpleConnection *connection)
+{
+  emit ("signed-on", "user", purple_account_get_username (purple_connection_get_account (connection)), NULL);
+}
+
+static void
+on_signed_off (PurpleConnection *connection)
+{
+  emit ("signed-off", NULL, NULL);
+}
+
+static void
+on_error (PurpleConnection *connection, PurpleConnectionError reason, const char *text)
+{
+  emit ("error", "text", text, NULL);
+}
+
+static void
+follow_signals (void)
+{
+  static int handle;
+
+  purple_signal_connect (purple_connections_get_handle (), "signed-on", &handle, PURPLE_CALLBACK (on_signed_on), NULL);
+  purple_signal_connect (purple_connections_get_handle (), "signed-off", &handle, PURPLE_CALLBACK (on_signed_off), NULL);
+  purple_signal_connect (purple_connections_get_handle (), "connection-error", &handle, PURPLE_CALLBACK (on_error), NULL);
+  purple_signal_connect (purple_blist_get_handle (), "buddy-signed-on", &handle, PURPLE_CALLBACK (on_buddy_on), NULL);
+  purple_signal_connect (purple_blist_get_handle (), "buddy-removed", &handle, PURPLE_CALLBACK (on_buddy_off), NULL);
+  purple_signal_connect (purple_blist_get_handle (), "buddy-status-changed", &handle, PURPLE_CALLBACK (on_buddy_status), NULL);
+}
+
+/* Commands */
+
+static const char *
+get_text (JsonObject *command, const char *key)
+{
+  return json_object_get_string_member_with_default (command, key, "");
+}
+
+static void
+command_login (JsonObject *command)
+{
+  static const char *const keys[] = { "first", "last", "email", "jid", "AIM" };
+
+  peer.account = purple_account_new (get_text (command, "user"), PROTOCOL);
+  for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
+    if (json_object_has_member (command, keys[i]))
+      purple_account_set_string (peer.account, keys[i], get_text (command, keys[i]));
+  if (json_object_has_member (command, "port"))
+    purple_account_set_int (peer.account, "port", (int) json_object_get_int_member (command, "port"));
+
+  purple_accounts_add (peer.account);
+  purple_account_set_enabled (peer.account, UI, TRUE);
+  purple_savedstatus_activate (purple_savedstatus_new (NULL, PURPLE_STATUS_AVAILABLE));
+}
+
+static PurpleConversation *
+open_conversation (const char *who)
+{
+  PurpleConversation *conversation = purple_find_conversation_with_account (PURPLE_CONV_TYPE_IM, who, peer.account);
+
+  return conversation != NULL ? conversation : purple_conversation_new (PURPLE_CONV_TYPE_IM, peer.account, who);
+}
+
+static void
+say (const char *who, const char *text)
+{
+  g_autofree char *escaped = g_markup_escape_text (text, -1);
+  g_autofree char *html = purple_strreplace (escaped, "\n", "<br>");
+
+  purple_conv_im_send (PURPLE_CONV_IM (open_conversation (who)), html);
+}
+
+static void
+command_send (JsonObject *command)
+{
+  const char *who = get_text (command, "to");
+
+  if (json_object_has_member (command, "html"))
+    purple_conv_im_send (PURPLE_CONV_IM (open_conversation (who)), get_text (command, "html"));
+  else
+    say (who, get_text (command, "text"));
+}
+
+static void
+command_flood (JsonObject *command)
+{
+  gint64           n = json_object_get_int_member (command, "count");
+  g_autofree char *filling = g_strnfill ((gsize) json_object_get_int_member_with_default (command, "size", 100), 'x');
+
+  peer.flooding = TRUE;
+  for (gint64 i = 0; i < n; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("%" G_GINT64_FORMAT " %s", i, filling);
+
+      say (get_text (command, "to"), text);
+    }
+  peer.flooding = FALSE;
+}
+
+static void
+command_count (JsonObject *command)
+{
+  peer.counting = json_object_get_int_member (command, "count");
+  peer.counted = peer.next = 0;
+  peer.in_order = TRUE;
+  emit ("counting", NULL, NULL);
+}
+
+static void
+command_status (JsonObject *command)
+{
+  g_autofree char *html = g_markup_escape_text (get_text (command, "text"), -1);
+
+  purple_account_set_status (peer.account, get_text (command, "status"), TRUE, "message", html, NULL);
+}
+
+static void
+command_close (JsonObject *command)
+{
+  purple_conversation_destroy (open_conversation (get_text (command, "to")));
+}
+
+static void
+command_quit (JsonObject *command)
+{
+  g_main_loop_quit (peer.loop);
+}
+
+static const struct
+{
+  const char *name;
+  void (*run) (JsonObject *command);
+} commands[] = {
+  { "login", command_login }, { "send", command_send },   { "flood", command_flood }, { "count", command_count },
+  { "status", command_status }, { "close", command_close }, { "quit", command_quit },
+};
+
+static void
+obey (const char *line)
+{
+  g_autoptr(JsonParser) parser = json_parser_new ();
+  g_autoptr(GError)     err = NULL;
+  JsonObject           *command;
+
+  if (!json_parser_load_from_data (parser, line, -1, &err))
+    {
+      emit ("error", "text", err->message, NULL);
+      return;
+    }
+  command = json_node_get_object (json_parser_get_root (parser));
+
+  for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
+    if (g_str_equal (commands[i].name, get_text (command, "command")))
+      {
+        commands[i].run (command);
+        return;
+      }
+  emit ("error", "text", "no such command", NULL);
+}
+
+static gboolean
+on_command (GIOChannel *channel, GIOCondition condition, gpointer data)
+{
+  g_autofree char *line = NULL;
+
+  if (g_io_channel_read_line (channel, &line, NULL, NULL, NULL) != G_IO_STATUS_NORMAL)
+    {
+      g_main_loop_quit (peer.loop);
+      return G_SOURCE_REMOVE;
+    }
+  obey (line);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+start_core (const char *folder)
+{
+  static PurpleCoreUiOps core_ops;
+
+  purple_util_set_user_dir (folder);
+  purple_debug_set_enabled (FALSE);
+  purple_core_set_ui_ops (&core_ops);
+  purple_eventloop_set_ui_ops (&loop_ops);
+  if (!purple_core_init (UI))
+    g_error ("libpurple does not start");
+
+  purple_set_blist (purple_blist_new ());
+  purple_blist_load ();
+  purple_prefs_load ();
+  purple_prefs_set_string ("/purple/away/idle_reporting", "none");
+  purple_prefs_set_bool ("/purple/logging/log_ims", FALSE);
+  purple_conversations_set_ui_ops (&conversation_ops);
+  follow_signals ();
+}
+
+int
+main (int argc, char **argv)
+{
+  GIOChannel *input;
+
+  if (argc != 2)
+    {
+      fprintf (stderr, "usage: purple-peer FOLDER\n");
+      return 2;
+    }
+  signal (SIGPIPE, SIG_IGN);
+  peer.loop = g_main_loop_new (NULL, FALSE);
+  start_core (argv[1]);
+
+  input = g_io_channel_unix_new (STDIN_FILENO);
+  g_io_add_watch (input, G_IO_IN | G_IO_HUP | G_IO_ERR, on_command, NULL);
+  emit ("ready", NULL, NULL);
+
+  g_main_loop_run (peer.loop);
+  g_io_channel_unref (input);
+  purple_core_quit ();
+  g_main_loop_unref (peer.loop);
+  return 0;
+}
