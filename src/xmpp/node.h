@@ -33,6 +33,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Node, node_free)
 /* node_set: sets or replaces an attribute without namespace; @value NULL removes it. */
 void node_set (Node *node, const char *name, const char *value);
 
+/* node_add_attribute: adds one that is not there yet; lengths are -1 for strings that end in NUL, @ns may be NULL. */
+void node_add_attribute (Node *node, const char *name, gssize name_len, const char *ns, gssize ns_len,
+                         const char *value);
+
 /* node_get: the value of an attribute without namespace, or NULL. Owned by the node. */
 const char *node_get (const Node *node, const char *name);
 

@@ -14,7 +14,7 @@ typedef struct _Reader Reader;
 
 typedef enum
 {
-  READER_OPEN,    /* the stream header; @node has its name, namespace and attributes */
+  READER_OPEN,    /* the stream header; @node has its name, namespace, attributes, and as "xmlns" its default one */
   READER_ELEMENT, /* a whole top-level element */
   READER_CLOSE,   /* </stream:stream> */
 } ReaderEventType;
