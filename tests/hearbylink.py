@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -313,6 +315,19 @@ class Host:
             raise result[0][1]
         return result[0][0]
 
+    def multicast(self, data):
+        """Sends one mDNS packet to the link, as a responder on this host would (IPv4)."""
+        def make():
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+                sender.setsockopt(socket.SOL_SOCKET, option, 1)
+            sender.bind(('', 5353))
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(self.address))
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+            return sender
+        with self.inside(make) as sender:
+            sender.sendto(data, ('224.0.0.251', 5353))
+
     def start_bus(self, services=''):
         if self.bus and self.bus.alive():
             return
@@ -352,6 +367,23 @@ def start_bus(stage, host, path, services=''):
     bus = host.popen('dbus-daemon', '--nofork', '--nopidfile', '--nosyslog', '--print-address', '--config-file', conf)
     bus.wait_line('^unix:')
     return bus
+
+
+def dns_name(*labels):
+    return b''.join(bytes([len(label.encode())]) + label.encode() for label in labels) + b'\0'
+
+
+def dns_record(owner, kind, ttl, data):
+    return dns_name(*owner) + struct.pack('>HHIH', kind, 1, ttl, len(data)) + data
+
+
+def killer_packet():
+    """One answer that aborts libavahi-core 0.8 wherever _presence._tcp is browsed (browse.c, lookup_multicast_callback): an alias
+    for the service type, and a record at its target that expires a second later."""
+    service, target = ('_presence', '_tcp', 'local'), ('x', 'local')
+    return (struct.pack('>HHHHHH', 0, 0x8400, 0, 2, 0, 0)
+            + dns_record(service, 5, 120, dns_name(*target))
+            + dns_record(target, 12, 1, dns_name('z', *service)))
 
 
 def find_program(name):

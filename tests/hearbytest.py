@@ -23,9 +23,10 @@ import tempfile
 import time
 import traceback
 
-from hearbybus import Bus, BusError  # noqa: F401
-from hearbylink import (BUILD, COMPLAINTS, HEARBY, PATIENCE, SOURCE, Failed, Host, Lan, Lines, become_subreaper, clean_environment,  # noqa: F401
-                        diag, end_orphans, enter_namespaces, find_program, run_here, start_bus, sysctl)
+from hearbybus import CONVERSATION, MANAGER, PEER, ROOT, Bus, BusError  # noqa: F401
+from hearbylink import (BUILD, COMPLAINTS, HEARBY, PATIENCE, SOURCE, Failed, Host, Lan, Lines, become_subreaper,  # noqa: F401
+                        clean_environment, diag, end_orphans, enter_namespaces, find_program, killer_packet, run_here,
+                        start_bus, sysctl)
 
 PURPLE_PEER = os.path.join(BUILD, 'tests', 'purple', 'purple-peer')
 
@@ -115,7 +116,7 @@ class Person:
                 raise Failed("%s's daemon is not ready:\n%s" % (self.name, self.log()))
 
     def cli(self, *args, check=True, timeout=None, input=None, env=None):
-        """Runs `hearby ARGS` to its end: a CompletedProcess of text. @check: exit status must be 0 (TRUE), this number, or anything (FALSE)."""
+        """Runs `hearby ARGS` to its end: a CompletedProcess of text. @check: TRUE: exit status 0; a number: that; FALSE: any."""
         done = subprocess.run(self.host.argv(HEARBY, *args), env=self.environment(**(env or {})), text=True, input=input,
                               stdin=None if input is not None else subprocess.DEVNULL, capture_output=True,
                               timeout=timeout or PATIENCE + 10)
@@ -313,6 +314,9 @@ class PurplePeer:
     def quit(self):
         self.command('quit')
         return self.process.wait_exit()
+
+    def kill(self):
+        self.process.kill()
 
 
 class Stage:

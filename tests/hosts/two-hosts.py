@@ -1,0 +1,99 @@
+#!/usr/bin/python3
+"""Two hosts see each other, talk both ways, see status changes, and miss whoever leaves, whatever backend each has."""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+import os
+import sys
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import time
+
+import hearbytest
+from hearbytest import equal
+
+GOODBYE = 1.3  # seconds until others know; RFC 6762 10.1 alone takes one
+
+TEXT = "Grüße, Romeo: <b>&'\"\nsecond line 👍 \u202e \x07"
+CLEAN = "Grüße, Romeo: <b>&'\"\nsecond line 👍"
+
+
+def two(stage, first, second):
+    begin = time.monotonic()
+    juliet = stage.person(stage.host('pronto'), 'juliet', discovery=first)
+    romeo = stage.person(stage.host('forza'), 'romeo', discovery=second)
+    juliet.cli('wait', 'online', romeo.instance, '--timeout', '20')
+    romeo.cli('wait', 'online', juliet.instance, '--timeout', '20')
+    hearbytest.diag('%s and %s: both up and seen after %.2f s, avahi included' % (first, second, time.monotonic() - begin))
+    return juliet, romeo
+
+
+def check_lists(juliet, romeo):
+    for me, other in ((juliet, romeo), (romeo, juliet)):
+        equal(me.online(), [other.instance], 'who is online')
+        peer = me.peers()[other.instance]
+        equal((peer['status'], peer['trust']), ('available', 'plain'))
+        equal(me.json('status')['instance'], me.instance)
+
+
+def check_talk(juliet, romeo):
+    for me, other in ((juliet, romeo), (romeo, juliet)):
+        events = other.consumer()
+        refused = me.cli('send', other.instance, 'not in clear', check=5)
+        if 'plaintext' not in refused.stderr:
+            raise hearbytest.Failed('no hint: ' + refused.stderr)
+        me.cli('send', '--plaintext', '--wait=delivered', other.instance, 'now')
+        equal(events.wait_for({'type': 'message'})['body'], 'now')
+        me.allow(other)
+        me.send(other, TEXT)
+        got = events.wait_for({'type': 'message'})
+        if not got['body'].startswith(CLEAN):
+            raise hearbytest.Failed(repr(got))
+        equal((got['direction'], got['encrypted'], got['trust']), ('in', False, 'plain'))
+        me.send(other, 'x' * 65536)
+        equal(len(events.wait_for({'type': 'message'})['body']), 65536)
+
+
+def check_status(juliet, romeo):
+    bus = romeo.on_bus()
+    for status, text in (('away', 'lunch & <tea>'), ('dnd', ''), ('available', 'back')):
+        begin = time.monotonic()
+        juliet.cli('status', status, text)
+        bus.wait_peer(juliet, Online=True, Status=status, StatusText=text)
+        hearbytest.diag('%s seen after %.2f s' % (status, time.monotonic() - begin))
+    shown = romeo.peers()[juliet.instance]
+    equal((shown['status'], shown['status_text']), ('available', 'back'))
+    juliet.cli('status', 'offline')
+    bus.wait_peer(juliet, Online=False)
+    juliet.cli('status', 'available')
+    bus.wait_peer(juliet, Online=True, Status='available')
+
+
+def check_goodbye(juliet, romeo):
+    bus = romeo.on_bus()
+    begin = time.monotonic()
+    juliet.stop()
+    bus.wait_peer(juliet, Online=False)
+    took = time.monotonic() - begin
+    hearbytest.diag('goodbye seen after %.2f s' % took)
+    juliet.start()
+    bus.wait_peer(juliet, Online=True)
+    begin = time.monotonic()
+    juliet.kill()
+    bus.wait_peer(juliet, Online=False)
+    killed = time.monotonic() - begin
+    hearbytest.diag('killed, seen after %.2f s' % killed)
+    if max(took, killed) > GOODBYE:
+        raise hearbytest.Failed('gone, but seen only after %.2f and %.2f s' % (took, killed))
+
+
+def test(first, second):
+    def run(stage):
+        juliet, romeo = two(stage, first, second)
+        check_lists(juliet, romeo)
+        check_talk(juliet, romeo)
+        check_status(juliet, romeo)
+        check_goodbye(juliet, romeo)
+    return '%s and %s' % (first, second), run
+
+
+if __name__ == '__main__':
+    hearbytest.main(test('embedded', 'embedded'), test('avahi', 'avahi'), test('embedded', 'avahi'))
