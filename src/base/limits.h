@@ -44,9 +44,10 @@
 #define LIMIT_BODY (64 * 1024)          /* so that an environment variable holds it */
 #define LIMIT_ID 256                    /* a message's id */
 #define LIMIT_QUEUE_MESSAGES 100000     /* waiting for one peer */
-#define LIMIT_STRANGER_MESSAGES 10000   /* unread of one peer that the user never wrote to */
+#define LIMIT_STRANGER_MESSAGES 50000   /* unread of one peer that the user never wrote to */
 #define LIMIT_EXPIRE_S (7 * 24 * 3600)  /* a message nobody could take */
 #define LIMIT_PLAIN_EXPIRE_S 3600       /* the same for a peer that cannot encrypt */
+#define LIMIT_ONCE_S 30                 /* a message whose yes was for now only */
 #define LIMIT_SEEN_S (30 * 24 * 3600)   /* how long an id is known */
 #define LIMIT_IDEMPOTENT_S (7 * 24 * 3600)
 #define LIMIT_CONSUMERS 256

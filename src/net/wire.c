@@ -25,7 +25,7 @@ struct _Wire
   GQueue   queue;        /* GBytes */
   gsize    queued;       /* bytes in it */
   gsize    written;      /* of its head */
-  gboolean was_full, finishing, closed, freed;
+  gboolean was_full, filling, finishing, closed;
 };
 
 static void schedule_write (Wire *wire, gboolean now);
@@ -52,7 +52,7 @@ wire_free (Wire *wire)
 {
   if (wire == NULL)
     return;
-  wire->freed = wire->closed = TRUE;
+  wire->closed = TRUE;
   drop_source (&wire->read_source);
   drop_source (&wire->write_source);
   g_socket_close (wire->socket, NULL);
@@ -156,7 +156,12 @@ on_write_turn (Wire *wire)
 {
   g_rc_box_acquire (wire);
   drop_source (&wire->write_source);
-  if (wire->queued > LIMIT_WIRE_QUEUE)
+  wire->filling = TRUE;
+  wire->events.fill (wire, wire->user_data);
+  wire->filling = FALSE;
+  if (wire->closed)
+    ;
+  else if (wire->queued > LIMIT_WIRE_QUEUE)
     {
       g_autoptr (GError) error = g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_FAILED, "the peer does not read");
 
@@ -246,8 +251,15 @@ wire_send (Wire *wire, GBytes *bytes)
   wire->queued += g_bytes_get_size (bytes);
   wire->was_full |= wire->queued > LIMIT_WIRE_FULL;
   if (wire->queued > LIMIT_WIRE_QUEUE)
-    drop_source (&wire->write_source); /* tell it from the loop, not from here */
-  schedule_write (wire, TRUE);
+    drop_source (&wire->write_source); /* tell it from the loop, although the socket takes nothing */
+  wire_wake (wire);
+}
+
+void
+wire_wake (Wire *wire)
+{
+  if (!wire->filling)
+    schedule_write (wire, TRUE);
 }
 
 gsize

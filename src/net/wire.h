@@ -14,6 +14,8 @@ typedef struct
 {
   /* @bytes are gone when it returns. */
   void (*received) (Wire *wire, const guint8 *bytes, gsize len, gpointer user_data);
+  /* A write is about to happen: the last chance to wire_send() what gathered in this turn. */
+  void (*fill) (Wire *wire, gpointer user_data);
   /* The queue had grown above LIMIT_WIRE_FULL and has room again. */
   void (*drained) (Wire *wire, gpointer user_data);
   /* Once, the last of all: @error is NULL for a FIN of the peer. Nothing can be sent after it. */
@@ -29,6 +31,9 @@ void wire_free (Wire *wire);
 /* wire_send: queues; takes a reference to @bytes. Above LIMIT_WIRE_QUEUE the peer counts as stuck: closed with an error, from the loop. */
 void  wire_send (Wire *wire, GBytes *bytes);
 gsize wire_queued (Wire *wire);
+
+/* wire_wake: there will be something to send: fill() is called before the next turn's write. */
+void wire_wake (Wire *wire);
 
 /* wire_finish: FIN behind what is queued; reading goes on until the peer's. */
 void wire_finish (Wire *wire);

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "base/limits.h"
+#include "core/messenger-private.h"
+#include "presence/name.h"
+#include "xmpp/stanza.h"
+
+/* What is said with one peer: the outbox towards its stream, what comes from it, receipts and states. */
+
+#define PUMP_AT_ONCE 128
+#define LATE_US (2 * G_USEC_PER_SEC) /* a message older than this says when it was written */
+
+typedef struct
+{
+  Messenger *messenger;
+  gint64     peer;
+  char      *id;
+} Closure;
+
+static Closure *
+closure_new (Messenger *messenger, const Peer *peer, const char *id)
+{
+  Closure *closure = g_new (Closure, 1);
+
+  closure->messenger = g_object_ref (messenger);
+  closure->peer = peer->row->id;
+  closure->id = g_strdup (id);
+  return closure;
+}
+
+static void
+closure_free (Closure *closure)
+{
+  g_object_unref (closure->messenger);
+  g_free (closure->id);
+  g_free (closure);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Closure, closure_free)
+
+static Peer *
+closure_peer (Closure *closure)
+{
+  return roster_by_id (closure->messenger->roster, closure->peer);
+}
+
+void
+conversation_refresh_counts (Messenger *messenger, Peer *peer)
+{
+  peer->unread = messages_unread (messenger->db, peer->row->id);
+  peer->queued = outbox_count (messenger->db, peer->row->id);
+  peer->last_seq = messages_last_seq (messenger->db, peer->row->id);
+  messenger->unread = messages_unread (messenger->db, 0);
+  messenger_peer_changed (messenger, peer, PEER_CHANGED_COUNTS);
+  messenger_changed (messenger, MESSENGER_CHANGED_UNREAD);
+}
+
+static void
+tell_all (Messenger *messenger, Peer *peer, GArray *seqs, MessageState state, const char *reason)
+{
+  for (guint i = 0; seqs != NULL && i < seqs->len; i++)
+    messenger_message_changed (messenger, g_array_index (seqs, guint64, i), peer->row->id, state, reason, FALSE);
+  if (seqs != NULL && seqs->len > 0)
+    conversation_refresh_counts (messenger, peer);
+}
+
+/* One message to another state, in the database and for those who listen. */
+void
+conversation_change (Messenger *messenger, Peer *peer, guint64 seq, MessageState state, const char *reason,
+                     gboolean confirms)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (messages_set_state (messenger->db, seq, state, reason, confirms, &error))
+    messenger_message_changed (messenger, seq, peer->row->id, state, reason, confirms);
+  else if (error != NULL)
+    g_warning ("message %" G_GUINT64_FORMAT ": %s", seq, error->message);
+}
+
+void
+conversation_count_down (Messenger *messenger, Peer *peer)
+{
+  if (peer->queued > 0)
+    peer->queued--;
+  messenger_peer_changed (messenger, peer, PEER_CHANGED_COUNTS);
+}
+
+/* Out ------------------------------------------------------------------------------------------------------- */
+
+static StanzaFlags
+flags_for (Session *session)
+{
+  static const struct
+  {
+    Capability  capability;
+    StanzaFlags flag;
+  } table[] = {
+    { CAPABILITY_RECEIPTS, STANZA_WITH_RECEIPT },
+    { CAPABILITY_MARKERS, STANZA_WITH_MARKER },
+    { CAPABILITY_CHAT_STATES, STANZA_WITH_STATE },
+  };
+  gboolean known;
+  Capability capabilities = session_capabilities (session, &known);
+  StanzaFlags flags = session_is_1_0 (session) ? 0 : STANZA_WITH_HTML;
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+    if (capabilities & table[i].capability)
+      flags |= table[i].flag;
+  return flags;
+}
+
+/* The wire's id of the message that @row corrects, where the peer understands that. */
+static char *
+corrected_id (Messenger *messenger, Session *session, const MessageRow *row)
+{
+  gboolean known;
+  g_autoptr (MessageRow) first = NULL;
+
+  if (row->corrects == 0 || !(session_capabilities (session, &known) & CAPABILITY_CORRECTION))
+    return NULL;
+  first = messages_get (messenger->db, row->corrects);
+  return first != NULL ? g_strdup (first->id) : NULL;
+}
+
+static gboolean
+send_row (Messenger *messenger, Peer *peer, const MessageRow *row, gint64 now)
+{
+  Session *session = peer->session;
+  StanzaFlags flags = flags_for (session);
+  gboolean confirms = (flags & STANZA_WITH_RECEIPT) != 0;
+  g_autofree char *replaces = corrected_id (messenger, session, row);
+
+  g_string_truncate (messenger->scratch, 0);
+  stanza_append_message (messenger->scratch, session_own (session), session_peer_name (session), row->id, row->body,
+                         now - row->time > LATE_US ? row->time : 0, replaces, flags);
+  if (!session_send (session, messenger->scratch->str, messenger->scratch->len))
+    return FALSE;
+  conversation_change (messenger, peer, row->seq, MESSAGE_SENT, NULL, confirms);
+  if (confirms)
+    {
+      session_set_unconfirmed (session, TRUE);
+      peer->in_flight++;
+    }
+  else
+    conversation_count_down (messenger, peer);
+  return TRUE;
+}
+
+/* What is on an older stream has to arrive first, or the order is lost. */
+static gboolean
+has_to_wait (const Peer *peer)
+{
+  for (guint i = 0; peer->in_flight > 0 && i < peer->sessions->len; i++)
+    {
+      Session *session = g_ptr_array_index (peer->sessions, i);
+
+      if (session != peer->session && session_unconfirmed (session) && session_state (session) != SESSION_ENDED)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static void
+pump (Messenger *messenger, Peer *peer)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) rows = outbox_next (messenger->db, peer->row->id, 0, PUMP_AT_ONCE, &error);
+  gint64 now = g_get_real_time ();
+
+  for (guint i = 0; rows != NULL && i < rows->len; i++)
+    {
+      const MessageRow *row = g_ptr_array_index (rows, i);
+
+      if (row->expires != 0 && row->expires <= now)
+        {
+          conversation_change (messenger, peer, row->seq, MESSAGE_EXPIRED, "Timeout", FALSE);
+          conversation_count_down (messenger, peer);
+        }
+      else if (!session_has_room (peer->session) || !send_row (messenger, peer, row, now))
+        return; /* goes on when there is room, or with the next stream */
+    }
+  if (rows != NULL && rows->len == PUMP_AT_ONCE)
+    conversation_pump (messenger, peer);
+}
+
+static void
+pump_after (const GError *error, gpointer data)
+{
+  g_autoptr (Closure) closure = data;
+  Peer *peer = closure_peer (closure);
+
+  if (peer == NULL)
+    return;
+  peer->pumping = FALSE;
+  if (error != NULL || peer->queued == 0 || closure->messenger->stopped)
+    return;
+  if (peer->session == NULL)
+    streams_want (closure->messenger, peer);
+  else if (!has_to_wait (peer))
+    pump (closure->messenger, peer);
+}
+
+void
+conversation_pump (Messenger *messenger, Peer *peer)
+{
+  if (peer->pumping)
+    return;
+  peer->pumping = TRUE;
+  turn_after (messenger->turn, pump_after, closure_new (messenger, peer, NULL));
+}
+
+void
+conversation_broken (Messenger *messenger, Peer *peer)
+{
+  g_autoptr (GArray) seqs = NULL;
+
+  if (peer->in_flight == 0)
+    return;
+  peer->in_flight = 0;
+  seqs = outbox_requeue (messenger->db, peer->row->id, NULL);
+  tell_all (messenger, peer, seqs, MESSAGE_QUEUED, NULL);
+  if (messenger->asleep)
+    conversation_hold (messenger, "sleep");
+}
+
+void
+conversation_unreachable (Messenger *messenger, Peer *peer)
+{
+  g_autoptr (GPtrArray) rows = NULL;
+
+  if (peer->queued == 0 || peer_is_online (peer))
+    return; /* still on the air: a newcomer is refused for a second by peers that have not seen him yet */
+  rows = outbox_next (messenger->db, peer->row->id, 0, PUMP_AT_ONCE, NULL);
+  for (guint i = 0; rows != NULL && i < rows->len; i++)
+    {
+      const MessageRow *row = g_ptr_array_index (rows, i);
+
+      if (!row->once)
+        continue;
+      conversation_change (messenger, peer, row->seq, MESSAGE_FAILED, "PeerOffline", FALSE);
+      conversation_count_down (messenger, peer);
+    }
+}
+
+void
+conversation_hold (Messenger *messenger, const char *reason)
+{
+  GPtrArray *peers = roster_peers (messenger->roster);
+
+  for (guint i = 0; i < peers->len; i++)
+    {
+      Peer *peer = g_ptr_array_index (peers, i);
+      g_autoptr (GArray) again = NULL;
+      g_autoptr (GArray) held = NULL;
+
+      if (peer->queued == 0)
+        continue;
+      peer->in_flight = 0;
+      again = outbox_requeue (messenger->db, peer->row->id, NULL);
+      held = outbox_change (messenger->db, peer->row->id, MESSAGE_QUEUED, MESSAGE_HELD, reason, NULL);
+      tell_all (messenger, peer, held, MESSAGE_HELD, reason);
+    }
+}
+
+void
+conversation_expire (Messenger *messenger)
+{
+  g_autoptr (GArray) seqs = outbox_expire (messenger->db, g_get_real_time (), NULL);
+
+  for (guint i = 0; seqs != NULL && i < seqs->len; i++)
+    {
+      guint64 seq = g_array_index (seqs, guint64, i);
+      g_autoptr (MessageRow) row = messages_get (messenger->db, seq);
+      Peer *peer = row != NULL ? roster_by_id (messenger->roster, row->peer) : NULL;
+
+      if (peer == NULL)
+        continue;
+      messenger_message_changed (messenger, seq, row->peer, MESSAGE_EXPIRED, row->reason, FALSE);
+      conversation_refresh_counts (messenger, peer);
+    }
+}
+
+/* In -------------------------------------------------------------------------------------------------------- */
+
+static void
+receipt_after (const GError *error, gpointer data)
+{
+  g_autoptr (Closure) closure = data;
+  Peer *peer = closure_peer (closure);
+  g_autoptr (GString) xml = NULL;
+
+  if (peer == NULL || peer->session == NULL)
+    return; /* it sends the message again, and gets its receipt then */
+  if (error != NULL)
+    {
+      session_refuse (peer->session, "resource-constraint");
+      return;
+    }
+  xml = g_string_sized_new (256);
+  stanza_append_receipt (xml, session_own (peer->session), session_peer_name (peer->session), closure->id);
+  session_send (peer->session, xml->str, xml->len);
+}
+
+/* When it was written, where the peer's claim can be true. */
+static gint64
+believable_time (const Stanza *stanza, gint64 now)
+{
+  gint64 oldest = now - (gint64) (LIMIT_EXPIRE_S + 24 * 3600) * G_USEC_PER_SEC;
+
+  return stanza->delay > oldest && stanza->delay < now ? stanza->delay : now;
+}
+
+static MessageRow *
+row_from (Messenger *messenger, Peer *peer, const Stanza *stanza)
+{
+  MessageRow *row = message_row_new ();
+
+  row->peer = peer->row->id;
+  row->direction = DIRECTION_IN;
+  row->id = g_strdup (stanza->id);
+  row->body = g_strdup (stanza->body);
+  row->received = g_get_real_time ();
+  row->time = believable_time (stanza, row->received);
+  row->state = MESSAGE_RECEIVED;
+  row->trust = g_strdup (peer_trust (peer));
+  if (stanza->replaces != NULL)
+    {
+      /* Found among what this peer said: nobody corrects another's words. */
+      g_autoptr (MessageRow) first = messages_find (messenger->db, row->peer, DIRECTION_IN, stanza->replaces);
+
+      if (first != NULL)
+        row->corrects = first->corrects != 0 ? first->corrects : first->seq;
+    }
+  return row;
+}
+
+static void
+receive_body (Messenger *messenger, Session *session, Peer *peer, const Stanza *stanza)
+{
+  g_autoptr (MessageRow) row = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (stanza->body_cut || (peer->unread >= LIMIT_STRANGER_MESSAGES && !peer->written_to))
+    {
+      session_refuse (session, "policy-violation");
+      return;
+    }
+  row = row_from (messenger, peer, stanza);
+  if (!messages_add (messenger->db, row, &error))
+    {
+      g_warning ("a message could not be stored: %s", error->message);
+      session_refuse (session, "resource-constraint");
+      return;
+    }
+  if (row->seq != 0)
+    {
+      peer->unread++;
+      messenger->unread++;
+      peer->last_seq = row->seq;
+      messenger_peer_changed (messenger, peer, PEER_CHANGED_COUNTS);
+      messenger_changed (messenger, MESSENGER_CHANGED_UNREAD);
+      messenger_message_added (messenger, g_steal_pointer (&row));
+    }
+  if (stanza->receipt_wanted)
+    turn_after (messenger->turn, receipt_after, closure_new (messenger, peer, stanza->id));
+}
+
+static void
+receive_receipt (Messenger *messenger, Peer *peer, const char *id)
+{
+  g_autoptr (MessageRow) row = messages_find (messenger->db, peer->row->id, DIRECTION_OUT, id);
+
+  if (row == NULL || row->state == MESSAGE_DELIVERED || row->state == MESSAGE_READ)
+    return;
+  if (row->state == MESSAGE_SENT && peer->in_flight > 0)
+    peer->in_flight--;
+  conversation_change (messenger, peer, row->seq, MESSAGE_DELIVERED, NULL, TRUE);
+  conversation_count_down (messenger, peer);
+  if (peer->in_flight == 0 && peer->queued > 0)
+    conversation_pump (messenger, peer);
+}
+
+static void
+receive_displayed (Messenger *messenger, Peer *peer, const char *id)
+{
+  g_autoptr (GArray) seqs = messages_mark_out_read (messenger->db, peer->row->id, id, NULL);
+
+  tell_all (messenger, peer, seqs, MESSAGE_READ, NULL);
+}
+
+static void
+receive_error (Messenger *messenger, Peer *peer, const Stanza *stanza)
+{
+  g_autoptr (MessageRow) row
+      = stanza->id != NULL ? messages_find (messenger->db, peer->row->id, DIRECTION_OUT, stanza->id) : NULL;
+
+  if (row == NULL || row->state != MESSAGE_SENT)
+    return;
+  if (row->confirms && peer->in_flight > 0)
+    peer->in_flight--;
+  conversation_change (messenger, peer, row->seq, MESSAGE_FAILED, "Rejected", FALSE);
+  conversation_refresh_counts (messenger, peer);
+}
+
+static void
+receive_state (Messenger *messenger, Peer *peer, const Stanza *stanza)
+{
+  ChatState state = stanza->state;
+
+  if (state == CHAT_STATE_NONE && stanza->body != NULL)
+    state = CHAT_STATE_ACTIVE;
+  if (state == CHAT_STATE_NONE || state == peer->typing)
+    return;
+  peer->typing = state;
+  messenger_peer_changed (messenger, peer, PEER_CHANGED_TYPING);
+}
+
+void
+conversation_receive (Messenger *messenger, Session *session, const Stanza *stanza)
+{
+  Peer *peer = session_peer (session);
+
+  peer->retry_s = 0;
+  if (stanza->from != NULL && !name_equal (stanza->from, session_peer_name (session)))
+    g_debug ("a stanza claims to be from %s", stanza->from); /* it counts as the stream's peer's, as nothing else is known */
+  if (stanza->is_error)
+    {
+      receive_error (messenger, peer, stanza);
+      return;
+    }
+  receive_state (messenger, peer, stanza);
+  if (stanza->receipt_for != NULL)
+    receive_receipt (messenger, peer, stanza->receipt_for);
+  if (stanza->displayed != NULL)
+    receive_displayed (messenger, peer, stanza->displayed);
+  if (stanza->body != NULL)
+    receive_body (messenger, session, peer, stanza);
+}

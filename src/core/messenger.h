@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib-object.h>
+
+#include "core/roster.h"
+#include "core/turn.h"
+#include "store/settings.h"
+
+/* The messenger: the link, the peers, the streams and the messages together. Runs without a bus; whoever shows it to somebody
+ * listens to its signals. They come after what they tell was committed:
+ *
+ *   peer-added      (Peer *)             peer-changed  (Peer *, guint PeerChange)      peer-removed (gint64 *id)
+ *   message-added   (MessageRow *)       message-changed (MessageRow *)                changed (guint MessengerChange)
+ *
+ * Peers are borrowed and live until peer-removed. Everything happens on one main context. */
+
+#define MESSENGER_TYPE (messenger_get_type ())
+G_DECLARE_FINAL_TYPE (Messenger, messenger, HEARBY, MESSENGER, GObject)
+
+typedef enum
+{
+  MESSENGER_CHANGED_STATUS = 1 << 0, /* status, text, instance, nick, on air, port, discovery */
+  MESSENGER_CHANGED_UNREAD = 1 << 1,
+  MESSENGER_CHANGED_ALIASES = 1 << 2,
+} MessengerChange;
+
+/* messenger_new: takes over @settings; @db must outlive it. Not on the air. */
+Messenger *messenger_new (Database *db, Settings *settings, GError **error);
+
+/* messenger_stop: goodbye, streams closed (at most a moment is waited), everything committed. The last call before the last unref. */
+void messenger_stop (Messenger *messenger);
+
+Turn     *messenger_turn (Messenger *messenger);
+Roster   *messenger_roster (Messenger *messenger);
+Settings *messenger_settings (Messenger *messenger);
+Database *messenger_database (Messenger *messenger);
+
+/* Presence ------------------------------------------------------------------------------------------------- */
+
+/* messenger_announce: on the air from now on, unless the status is offline. *@first: the first time ever. The name asked for. */
+const char *messenger_announce (Messenger *messenger, gboolean *first);
+gboolean    messenger_set_status (Messenger *messenger, Status status, const char *text, GError **error);
+Status      messenger_status (Messenger *messenger);
+const char *messenger_status_text (Messenger *messenger);
+const char *messenger_instance (Messenger *messenger); /* published, else the one asked for */
+char       *messenger_dup_nick (Messenger *messenger);
+gboolean    messenger_is_on_air (Messenger *messenger);
+guint16     messenger_port (Messenger *messenger);
+const char *messenger_discovery (Messenger *messenger);
+char      **messenger_problems (Messenger *messenger); /* for people; g_strfreev */
+
+/* messenger_settle: @done once the first complete look at the link is over, at the latest after LIMIT_SETTLE_MS; at once later. */
+typedef void (*MessengerFunc) (gpointer user_data);
+void messenger_settle (Messenger *messenger, MessengerFunc done, gpointer user_data);
+
+/* messenger_configure: all or none; *@restart: the keys that take effect later (g_strfreev). */
+gboolean messenger_configure (Messenger *messenger, const char *const *keys, const char *const *values, gsize n, char ***restart,
+                              GError **error);
+
+/* messenger_sleep, _wake: the machine is about to sleep: goodbye, streams closed, what is queued in clear is held; and back. */
+void messenger_sleep (Messenger *messenger);
+void messenger_wake (Messenger *messenger);
+
+/* Peers ----------------------------------------------------------------------------------------------------- */
+
+/* messenger_add_address: HOST, HOST:PORT or [ADDRESS]:PORT. Idempotent. The caller waits for *its* answer with messenger_await_online. */
+Peer    *messenger_add_address (Messenger *messenger, const char *uri, GError **error);
+gboolean messenger_set_alias (Messenger *messenger, const char *name, Peer **peers, gsize n, GError **error);
+gboolean messenger_allow_plaintext (Messenger *messenger, Peer *peer, PeerPlaintext plaintext, GError **error);
+gboolean messenger_block (Messenger *messenger, Peer *peer, gboolean blocked, GError **error);
+gboolean messenger_forget (Messenger *messenger, Peer *peer, GError **error);
+
+/* messenger_trace: XML of @peer's streams goes to @fd (taken; a pipe) until its reader closes it. */
+void messenger_trace (Messenger *messenger, Peer *peer, int fd);
+
+typedef void (*MessengerProbe) (gint64 rtt_us, const char *address, const GError *error, gpointer user_data);
+/* messenger_probe: a stream to @peer, opened if need be, and a ping; rtt -1: connected, but it answers no ping. */
+void messenger_probe (Messenger *messenger, Peer *peer, MessengerProbe done, gpointer user_data);
+
+/* Messages -------------------------------------------------------------------------------------------------- */
+
+typedef struct
+{
+  const char *key;        /* the caller's, for idempotence, or NULL */
+  gint64      expire_s;   /* ≤ 0: the default */
+  gboolean    plaintext;  /* the yes for this message */
+  gboolean    now, confirm;
+  guint64     replaces;   /* seq, or 0 */
+} SendOptions;
+
+/* messenger_send: to each of @to, all checked before anything is stored. Seqs (guint64), durable after the turn's commit. */
+GArray *messenger_send (Messenger *messenger, Peer **to, gsize n_to, const char *text, const SendOptions *options, GError **error);
+gboolean messenger_cancel (Messenger *messenger, guint64 seq, GError **error);
+gboolean messenger_mark_read (Messenger *messenger, Peer *peer, guint64 up_to, GError **error);
+void     messenger_set_typing (Messenger *messenger, Peer *peer, ChatState state);
+guint    messenger_unread (Messenger *messenger);

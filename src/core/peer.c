@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/peer.h"
+
+#include "base/limits.h"
+#include "base/text.h"
+#include "net/addresses.h"
+#include "presence/name.h"
+
+Peer *
+peer_new (PeerRow *row)
+{
+  Peer *peer = g_new0 (Peer, 1);
+
+  peer->row = row;
+  peer->sightings = g_ptr_array_new_with_free_func ((GDestroyNotify) sighting_free);
+  peer->sessions = g_ptr_array_new ();
+  peer->added = g_ptr_array_new_with_free_func (g_object_unref);
+  if (row->instance != NULL)
+    {
+      g_autofree char *instance = g_strdup (row->instance);
+
+      peer_rename (peer, instance);
+    }
+  return peer;
+}
+
+void
+peer_free (Peer *peer)
+{
+  if (peer == NULL)
+    return;
+  if (peer->retry != NULL)
+    g_source_destroy (peer->retry);
+  g_clear_pointer (&peer->retry, g_source_unref);
+  g_clear_pointer (&peer->probes, g_ptr_array_unref);
+  g_clear_pointer (&peer->traces, g_ptr_array_unref);
+  g_ptr_array_unref (peer->sightings);
+  g_ptr_array_unref (peer->sessions);
+  g_ptr_array_unref (peer->added);
+  presence_free (peer->presence);
+  peer_row_free (peer->row);
+  g_free (peer->folded);
+  g_free (peer->short_folded);
+  g_free (peer->alias);
+  g_free (peer);
+}
+
+void
+peer_rename (Peer *peer, const char *instance)
+{
+  g_autofree char *user = name_dup_user (instance);
+
+  g_free (peer->row->instance);
+  g_free (peer->folded);
+  g_free (peer->short_folded);
+  peer->row->instance = g_strdup (instance);
+  peer->folded = name_fold (instance);
+  peer->short_folded = name_fold (user);
+}
+
+gboolean
+peer_is_announced (const Peer *peer)
+{
+  return peer->sightings->len > 0;
+}
+
+gboolean
+peer_is_online (const Peer *peer)
+{
+  return peer_is_announced (peer) || peer->is_self || (peer->row->address != NULL && peer->session != NULL);
+}
+
+const char *
+peer_trust (const Peer *peer)
+{
+  return peer->row->blocked ? "blocked" : "plain";
+}
+
+Status
+peer_status (const Peer *peer)
+{
+  if (!peer_is_online (peer))
+    return STATUS_OFFLINE;
+  return peer->presence != NULL ? peer->presence->status : STATUS_AVAILABLE;
+}
+
+static Sighting *
+sighting_copy (const Sighting *sighting)
+{
+  Sighting *copy = g_new0 (Sighting, 1);
+
+  copy->instance = g_strdup (sighting->instance);
+  copy->interface = sighting->interface;
+  copy->family = sighting->family;
+  copy->address = g_object_ref (sighting->address);
+  copy->txt = g_ptr_array_ref (sighting->txt);
+  return copy;
+}
+
+static int
+find_sighting (const Peer *peer, guint interface, GSocketFamily family)
+{
+  for (guint i = 0; i < peer->sightings->len; i++)
+    {
+      const Sighting *sighting = g_ptr_array_index (peer->sightings, i);
+
+      if (sighting->interface == interface && sighting->family == family)
+        return (int) i;
+    }
+  return -1;
+}
+
+static PeerChange
+set_presence (Peer *peer, GPtrArray *txt)
+{
+  g_autoptr (Presence) presence = txt_parse (txt);
+  g_autofree char *nick = txt_display_name (presence);
+  PeerChange changed = 0;
+
+  if (peer->presence == NULL || !presence_equal (peer->presence, presence))
+    {
+      g_clear_pointer (&peer->presence, presence_free);
+      peer->presence = g_steal_pointer (&presence);
+      changed |= PEER_CHANGED_PRESENCE;
+    }
+  if (nick != NULL && g_strcmp0 (nick, peer->row->nick) != 0)
+    {
+      g_free (peer->row->nick);
+      peer->row->nick = g_steal_pointer (&nick);
+      changed |= PEER_CHANGED_NAME;
+    }
+  return changed;
+}
+
+PeerChange
+peer_add_sighting (Peer *peer, const Sighting *sighting)
+{
+  int at = find_sighting (peer, sighting->interface, sighting->family);
+  PeerChange changed = PEER_CHANGED_ADDRESSES;
+
+  if (at < 0 && peer->sightings->len >= LIMIT_SIGHTINGS_PER_PEER)
+    return 0;
+  if (peer->sightings->len == 0)
+    {
+      changed |= PEER_CHANGED_PRESENCE;
+      peer->row->last_seen = g_get_real_time ();
+    }
+  if (at >= 0)
+    g_ptr_array_remove_index (peer->sightings, (guint) at);
+  g_ptr_array_add (peer->sightings, sighting_copy (sighting));
+  return changed | set_presence (peer, sighting->txt);
+}
+
+PeerChange
+peer_remove_sighting (Peer *peer, guint interface, GSocketFamily family)
+{
+  int at = find_sighting (peer, interface, family);
+
+  if (at < 0)
+    return 0;
+  g_ptr_array_remove_index (peer->sightings, (guint) at);
+  if (peer->sightings->len > 0)
+    return PEER_CHANGED_ADDRESSES;
+  g_clear_pointer (&peer->presence, presence_free);
+  peer->row->last_seen = g_get_real_time ();
+  return PEER_CHANGED_ADDRESSES | PEER_CHANGED_PRESENCE;
+}
+
+gboolean
+peer_has_address (const Peer *peer, GInetSocketAddress *address)
+{
+  for (guint i = 0; i < peer->sightings->len; i++)
+    {
+      const Sighting *sighting = g_ptr_array_index (peer->sightings, i);
+
+      if (addresses_same_host (G_INET_SOCKET_ADDRESS (sighting->address), address))
+        return TRUE;
+    }
+  for (guint i = 0; i < peer->added->len; i++)
+    if (addresses_same_host (g_ptr_array_index (peer->added, i), address))
+      return TRUE;
+  return FALSE;
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/roster.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "presence/name.h"
+
+#define SELF "self"
+
+struct _Roster
+{
+  Database   *db;
+  GPtrArray  *peers;    /* Peer, owned, ordered by id */
+  GHashTable *by_id;    /* gint64* → Peer */
+  GHashTable *by_name;  /* folded instance → Peer */
+  GHashTable *by_short; /* folded short name → GPtrArray of Peer */
+  GPtrArray  *aliases;  /* Alias */
+  Peer       *self;
+};
+
+static void
+index_peer (Roster *roster, Peer *peer)
+{
+  GPtrArray *same;
+
+  if (peer->folded == NULL)
+    return;
+  g_hash_table_insert (roster->by_name, g_strdup (peer->folded), peer);
+  same = g_hash_table_lookup (roster->by_short, peer->short_folded);
+  if (same == NULL)
+    {
+      same = g_ptr_array_new ();
+      g_hash_table_insert (roster->by_short, g_strdup (peer->short_folded), same);
+    }
+  g_ptr_array_add (same, peer);
+}
+
+static void
+unindex_peer (Roster *roster, Peer *peer)
+{
+  GPtrArray *same;
+
+  if (peer->folded == NULL)
+    return;
+  g_hash_table_remove (roster->by_name, peer->folded);
+  same = g_hash_table_lookup (roster->by_short, peer->short_folded);
+  if (same != NULL)
+    g_ptr_array_remove (same, peer);
+  if (same != NULL && same->len == 0)
+    g_hash_table_remove (roster->by_short, peer->short_folded);
+}
+
+static Peer *
+take_row (Roster *roster, PeerRow *row)
+{
+  Peer *peer = peer_new (row);
+
+  g_ptr_array_add (roster->peers, peer);
+  g_hash_table_insert (roster->by_id, &peer->row->id, peer);
+  index_peer (roster, peer);
+  return peer;
+}
+
+/* An alias of one peer alone is that peer's name. */
+static void
+apply_aliases (Roster *roster)
+{
+  for (guint i = 0; i < roster->peers->len; i++)
+    g_clear_pointer (&((Peer *) g_ptr_array_index (roster->peers, i))->alias, g_free);
+  for (guint i = 0; i < roster->aliases->len; i++)
+    {
+      const Alias *alias = g_ptr_array_index (roster->aliases, i);
+      Peer *peer = alias->peers->len == 1 ? roster_by_id (roster, g_array_index (alias->peers, gint64, 0)) : NULL;
+
+      if (peer != NULL && peer->alias == NULL)
+        peer->alias = g_strdup (alias->name);
+    }
+}
+
+static gboolean
+load (Roster *roster, GError **error)
+{
+  g_autoptr (GPtrArray) rows = peers_load (roster->db, error);
+
+  if (rows == NULL)
+    return FALSE;
+  g_ptr_array_set_free_func (rows, NULL);
+  for (guint i = 0; i < rows->len; i++)
+    {
+      PeerRow *row = g_ptr_array_index (rows, i);
+      Peer *peer = take_row (roster, row);
+
+      peer->is_self = g_strcmp0 (row->address, SELF) == 0;
+      if (peer->is_self)
+        roster->self = peer;
+      peer->unread = messages_unread (roster->db, row->id);
+      peer->queued = outbox_count (roster->db, row->id);
+      peer->last_seq = messages_last_seq (roster->db, row->id);
+    }
+  roster->aliases = aliases_load (roster->db, error);
+  if (roster->aliases == NULL)
+    return FALSE;
+  apply_aliases (roster);
+  if (roster->self == NULL)
+    {
+      roster->self = roster_add (roster, NULL, SELF, error);
+      if (roster->self == NULL)
+        return FALSE;
+      roster->self->is_self = TRUE;
+    }
+  return TRUE;
+}
+
+Roster *
+roster_new (Database *db, GError **error)
+{
+  Roster *roster = g_new0 (Roster, 1);
+
+  roster->db = db;
+  roster->peers = g_ptr_array_new_with_free_func ((GDestroyNotify) peer_free);
+  roster->by_id = g_hash_table_new (g_int64_hash, g_int64_equal);
+  roster->by_name = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  roster->by_short
+      = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_ptr_array_unref);
+  if (!load (roster, error))
+    g_clear_pointer (&roster, roster_free);
+  return roster;
+}
+
+void
+roster_free (Roster *roster)
+{
+  if (roster == NULL)
+    return;
+  g_hash_table_unref (roster->by_short);
+  g_hash_table_unref (roster->by_name);
+  g_hash_table_unref (roster->by_id);
+  g_ptr_array_unref (roster->peers);
+  g_clear_pointer (&roster->aliases, g_ptr_array_unref);
+  g_free (roster);
+}
+
+Peer *
+roster_by_id (Roster *roster, gint64 id)
+{
+  return g_hash_table_lookup (roster->by_id, &id);
+}
+
+Peer *
+roster_by_instance (Roster *roster, const char *instance)
+{
+  g_autofree char *folded = name_fold (instance);
+
+  return g_hash_table_lookup (roster->by_name, folded);
+}
+
+Peer *
+roster_self (Roster *roster)
+{
+  return roster->self;
+}
+
+GPtrArray *
+roster_peers (Roster *roster)
+{
+  return roster->peers;
+}
+
+static guint
+count_announced (Roster *roster)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < roster->peers->len; i++)
+    n += peer_is_announced (g_ptr_array_index (roster->peers, i));
+  return n;
+}
+
+Peer *
+roster_add (Roster *roster, const char *instance, const char *address, GError **error)
+{
+  g_autoptr (PeerRow) row = peer_row_new ();
+
+  if (instance != NULL && roster->peers->len >= LIMIT_PEERS && count_announced (roster) >= LIMIT_PEERS)
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE, "more than %d names on this link", LIMIT_PEERS);
+      return NULL;
+    }
+  row->instance = g_strdup (instance);
+  row->address = g_strdup (address);
+  if (!peers_save (roster->db, row, error))
+    return NULL;
+  return take_row (roster, g_steal_pointer (&row));
+}
+
+gboolean
+roster_rename (Roster *roster, Peer *peer, const char *instance, GError **error)
+{
+  if (roster_by_instance (roster, instance) != NULL)
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_EXISTS, "another peer is called '%s'", instance);
+      return FALSE;
+    }
+  unindex_peer (roster, peer);
+  peer_rename (peer, instance);
+  index_peer (roster, peer);
+  return roster_save (roster, peer, error);
+}
+
+gboolean
+roster_save (Roster *roster, Peer *peer, GError **error)
+{
+  return peers_save (roster->db, peer->row, error);
+}
+
+gboolean
+roster_remove (Roster *roster, Peer *peer, GError **error)
+{
+  g_autoptr (GPtrArray) aliases = NULL;
+
+  if (!peers_forget (roster->db, peer->row->id, error))
+    return FALSE;
+  aliases = aliases_load (roster->db, error);
+  if (aliases == NULL)
+    return FALSE;
+  unindex_peer (roster, peer);
+  g_hash_table_remove (roster->by_id, &peer->row->id);
+  g_ptr_array_remove (roster->peers, peer);
+  g_ptr_array_unref (roster->aliases);
+  roster->aliases = g_steal_pointer (&aliases);
+  apply_aliases (roster);
+  return TRUE;
+}
+
+/* Finding ------------------------------------------------------------------------------------------------- */
+
+static GPtrArray *
+just (Peer *peer)
+{
+  GPtrArray *found = g_ptr_array_new ();
+
+  if (peer != NULL)
+    g_ptr_array_add (found, peer);
+  return found;
+}
+
+static GPtrArray *
+find_alias (Roster *roster, const char *spec)
+{
+  GPtrArray *found = g_ptr_array_new ();
+
+  for (guint i = 0; i < roster->aliases->len; i++)
+    {
+      const Alias *alias = g_ptr_array_index (roster->aliases, i);
+
+      for (guint k = 0; name_equal (alias->name, spec) && k < alias->peers->len; k++)
+        {
+          Peer *peer = roster_by_id (roster, g_array_index (alias->peers, gint64, k));
+
+          if (peer != NULL)
+            g_ptr_array_add (found, peer);
+        }
+    }
+  return found;
+}
+
+static gboolean
+is_allowed (const Peer *peer)
+{
+  return peer->row->plaintext == PLAINTEXT_ALLOW;
+}
+
+static gboolean
+is_any (const Peer *peer)
+{
+  return TRUE;
+}
+
+static GPtrArray *
+find_short (Roster *roster, const char *spec, gboolean (*matches) (const Peer *))
+{
+  g_autofree char *folded = name_fold (spec);
+  GPtrArray *same = g_hash_table_lookup (roster->by_short, folded);
+  GPtrArray *found = g_ptr_array_new ();
+
+  for (guint i = 0; same != NULL && i < same->len; i++)
+    if (matches (g_ptr_array_index (same, i)))
+      g_ptr_array_add (found, g_ptr_array_index (same, i));
+  return found;
+}
+
+static GPtrArray *
+find_address (Roster *roster, const char *spec)
+{
+  for (guint i = 0; i < roster->peers->len; i++)
+    {
+      Peer *peer = g_ptr_array_index (roster->peers, i);
+
+      if (!peer->is_self && g_strcmp0 (peer->row->address, spec) == 0)
+        return just (peer);
+    }
+  return just (NULL);
+}
+
+static GPtrArray *
+refuse_ambiguous (GPtrArray *found, const char *spec, GError **error)
+{
+  g_autoptr (GString) names = g_string_new (NULL);
+
+  for (guint i = 0; i < found->len && i < 8; i++)
+    g_string_append_printf (names, "%s%s", i > 0 ? ", " : "",
+                            ((Peer *) g_ptr_array_index (found, i))->row->instance);
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_AMBIGUOUS, "'%s' may be any of %u peers\nsay which: %s", spec,
+               found->len, names->str);
+  g_ptr_array_unref (found);
+  return NULL;
+}
+
+GPtrArray *
+roster_find (Roster *roster, const char *spec, GError **error)
+{
+  static gboolean (*const short_rules[]) (const Peer *) = { is_allowed, peer_is_online, is_any };
+  GPtrArray *found = find_alias (roster, spec);
+
+  if (found->len > 0)
+    return found;
+  g_ptr_array_unref (found);
+  if (roster_by_instance (roster, spec) != NULL)
+    return just (roster_by_instance (roster, spec));
+  for (guint i = 0; i < G_N_ELEMENTS (short_rules); i++)
+    {
+      found = find_short (roster, spec, short_rules[i]);
+      if (found->len == 1)
+        return found;
+      if (found->len > 1)
+        return refuse_ambiguous (found, spec, error);
+      g_ptr_array_unref (found);
+    }
+  found = find_address (roster, spec);
+  if (found->len > 0)
+    return found;
+  g_ptr_array_unref (found);
+  if (name_equal (spec, SELF))
+    return just (roster->self);
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND,
+               "no peer is called '%s'\n'hearby peers' lists who is on the link", spec);
+  return NULL;
+}
+
+static gboolean
+finds_only (Roster *roster, const char *name, const Peer *peer)
+{
+  g_autoptr (GPtrArray) found = roster_find (roster, name, NULL);
+
+  return found != NULL && found->len == 1 && g_ptr_array_index (found, 0) == peer;
+}
+
+char *
+roster_dup_name (Roster *roster, const Peer *peer)
+{
+  g_autofree char *user = NULL;
+
+  if (peer->is_self)
+    return g_strdup (SELF);
+  if (peer->alias != NULL)
+    return g_strdup (peer->alias);
+  if (peer->row->instance == NULL)
+    return g_strdup (peer->row->address != NULL ? peer->row->address : "");
+  user = name_dup_user (peer->row->instance);
+  if (*user != '\0' && finds_only (roster, user, peer))
+    return g_steal_pointer (&user);
+  return g_strdup (peer->row->instance);
+}
+
+/* Aliases ------------------------------------------------------------------------------------------------- */
+
+GPtrArray *
+roster_aliases (Roster *roster)
+{
+  return roster->aliases;
+}
+
+gboolean
+roster_set_alias (Roster *roster, const char *name, Peer **peers, gsize n_peers, GError **error)
+{
+  g_autofree gint64 *ids = g_new0 (gint64, n_peers + 1);
+  GPtrArray *aliases;
+
+  if (!name_is_valid (name) || name_equal (name, SELF) || strchr (name, '@') != NULL)
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
+                   "'%s' cannot be an alias\nan alias has up to 63 bytes, no '@', and is not 'self'", name);
+      return FALSE;
+    }
+  for (gsize i = 0; i < n_peers; i++)
+    ids[i] = peers[i]->row->id;
+  if (!aliases_set (roster->db, name, ids, n_peers, error))
+    return FALSE;
+  aliases = aliases_load (roster->db, error);
+  if (aliases == NULL)
+    return FALSE;
+  g_ptr_array_unref (roster->aliases);
+  roster->aliases = aliases;
+  apply_aliases (roster);
+  return TRUE;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/peer.h"
+
+/* All peers, and which of them a name means. */
+
+typedef struct _Roster Roster;
+
+/* roster_new: everybody in the database, nobody online. */
+Roster *roster_new (Database *db, GError **error);
+void    roster_free (Roster *roster);
+
+Peer *roster_by_id (Roster *roster, gint64 id);
+Peer *roster_by_instance (Roster *roster, const char *instance); /* folded */
+Peer *roster_self (Roster *roster);
+
+/* roster_foreach order is that of ids. Peer, borrowed; valid until the next change. */
+GPtrArray *roster_peers (Roster *roster);
+
+/* roster_add: somebody new, by instance or by address (one of the two NULL). NO_SPACE above LIMIT_PEERS seen at once. */
+Peer *roster_add (Roster *roster, const char *instance, const char *address, GError **error);
+
+/* roster_rename: @peer, known by address only so far, or under another name, is called @instance. EXISTS. */
+gboolean roster_rename (Roster *roster, Peer *peer, const char *instance, GError **error);
+
+/* roster_save: the row of @peer */
+gboolean roster_save (Roster *roster, Peer *peer, GError **error);
+
+/* roster_remove: out of the list and the database, with everything about it. */
+gboolean roster_remove (Roster *roster, Peer *peer, GError **error);
+
+/* roster_find: whom a user means, in this order: an alias; user@host; the short name of an allowed peer, on the air or not; a short name
+ * unique on the air; one unique in the database; an address that was added; "self". Nicks never select. NOT_FOUND, AMBIGUOUS.
+ * Peer, borrowed; the caller owns the array. */
+GPtrArray *roster_find (Roster *roster, const char *spec, GError **error);
+
+/* roster_dup_name: what every verb takes for @peer: the shortest that finds only it. */
+char *roster_dup_name (Roster *roster, const Peer *peer);
+
+/* Aliases. */
+GPtrArray *roster_aliases (Roster *roster); /* Alias, borrowed */
+gboolean   roster_set_alias (Roster *roster, const char *name, Peer **peers, gsize n_peers, GError **error);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/peer.h"
+#include "net/dialer.h"
+#include "net/wire.h"
+
+/* One stream with one peer, from the connection to its end: the only file that knows the order of wire, stream and stanza, and
+ * their deadlines. IQs are answered here (disco#info, ping; all others with service-unavailable); own requests have a
+ * timeout. What a message means is the conversation's business. */
+
+typedef enum
+{
+  SESSION_CONNECTING,
+  SESSION_OPENING,  /* headers; LIMIT_HEADER_WAIT_MS */
+  SESSION_FEATURES, /* initiator: a 1.0 header came, features have not; LIMIT_FEATURES_WAIT_MS */
+  SESSION_ASKING,   /* open, but what the peer can do is being asked; LIMIT_FEATURES_WAIT_MS */
+  SESSION_OPEN,     /* LIMIT_IDLE_S without traffic closes it */
+  SESSION_CLOSING,  /* we sent </stream:stream> and still read; LIMIT_CLOSE_WAIT_MS */
+  SESSION_ENDED,
+} SessionState;
+
+typedef struct
+{
+  /* Responder: the peer's header came; answer with session_accept() or session_refuse(), now or within LIMIT_DISCOVERY_WAIT_MS.
+   * Initiator: the peer's header came; session_refuse() if it is somebody else. */
+  void (*header) (Session *session, gpointer user_data);
+  void (*open) (Session *session, gpointer user_data);
+  void (*message) (Session *session, const Stanza *stanza, gpointer user_data);
+  void (*drained) (Session *session, gpointer user_data);
+  /* One element in the scope jabber:client, only where session_set_traced() was called. */
+  void (*traced) (Session *session, gboolean out, const char *xml, gsize len, gpointer user_data);
+  /* Nothing can be sent any more, but the peer may still have something to say. */
+  void (*closing) (Session *session, gpointer user_data);
+  /* The last of all; the owner frees the session, in it or later. @error: why, or NULL for an orderly end. */
+  void (*ended) (Session *session, const GError *error, gpointer user_data);
+} SessionEvents;
+
+/* session_dial: connects to one of @targets as @own; @peer is who we expect, known to us as @to. */
+Session *session_dial (const char *own, const char *to, Peer *peer, const DialerTarget *targets, gsize n_targets,
+                       const SessionEvents *events, gpointer user_data);
+/* session_dial_host: the same to a host that the user typed; whom it belongs to is told by its header. */
+Session *session_dial_host (const char *own, const char *to, Peer *peer, const char *host, guint16 port,
+                            const SessionEvents *events, gpointer user_data);
+/* session_answer: a connection that came in. */
+Session *session_answer (GSocketConnection *connection, const SessionEvents *events, gpointer user_data);
+
+/* session_free: at once, without a word to the peer. Of all callbacks only ended() may call it. NULL is fine. */
+void session_free (Session *session);
+
+/* session_accept: responder: this is @peer; we are @own. */
+void session_accept (Session *session, Peer *peer, const char *own);
+/* session_refuse: a stream error of RFC 6120 4.9.3 and the end. */
+void session_refuse (Session *session, const char *condition);
+/* session_close: orderly; what is queued is sent first. */
+void session_close (Session *session);
+
+/* session_send: one stanza's bytes in the scope jabber:client; they leave with the next turn. FALSE: too late. */
+gboolean session_send (Session *session, const char *xml, gsize len);
+/* session_has_room: less than LIMIT_WIRE_FULL waits; after FALSE the drained event comes. */
+gboolean session_has_room (Session *session);
+
+typedef void (*SessionPong) (Session *session, gint64 rtt_us, gpointer user_data); /* -1: no answer in LIMIT_IQ_WAIT_MS, or the end */
+void session_ping (Session *session, SessionPong pong, gpointer user_data);
+
+SessionState session_state (Session *session);
+gboolean     session_is_initiator (Session *session);
+gboolean     session_is_open (Session *session);
+Peer        *session_peer (Session *session);   /* NULL until accepted */
+void         session_set_peer (Session *session, Peer *peer);
+const char  *session_own (Session *session);    /* our name on this stream */
+const char  *session_from (Session *session);   /* the peer's by its header, or NULL */
+const char  *session_to (Session *session);     /* whom the peer's header addresses, or NULL */
+const char  *session_peer_name (Session *session); /* what stanzas to it say: its header's from, else the name we dialled */
+gboolean     session_is_1_0 (Session *session);
+Capability   session_capabilities (Session *session, gboolean *known);
+void         session_set_capabilities (Session *session, Capability capabilities); /* before it is open: known from mDNS */
+gint64       session_opened (Session *session); /* monotonic µs, 0: not yet */
+gboolean     session_was_closed_early (Session *session); /* we connected, and the peer closed without a byte */
+GInetSocketAddress *session_remote (Session *session); /* NULL while connecting */
+void         session_set_traced (Session *session, gboolean traced);
+void         session_set_kept (Session *session, gboolean kept); /* never idle: presence rests on it */
+void         session_retire (Session *session); /* another stream with this peer is preferred */
+gboolean     session_is_retired (Session *session);
+gboolean     session_unconfirmed (Session *session); /* messages were handed to it */
+void         session_set_unconfirmed (Session *session, gboolean unconfirmed);

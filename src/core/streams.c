@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "core/messenger-private.h"
+#include "net/addresses.h"
+#include "net/deadline.h"
+#include "presence/name.h"
+
+/* Which connection is whose, and which of several is used. A peer's name is only a claim (XEP-0174 has no proof); the least that is
+ * checked is that it comes from where mDNS says the name is (protocol of the link: RFC 6762 answers are on-link only). */
+
+#define SIMULTANEOUS_US (10 * G_USEC_PER_SEC)
+#define RETRY_FIRST_S 1
+#define RETRY_MOST_S 60
+#define DEFAULT_PORT 5298
+
+static const SessionEvents session_events;
+
+/* Book-keeping ---------------------------------------------------------------------------------------------- */
+
+static void
+add_session (Messenger *messenger, Session *session)
+{
+  g_ptr_array_add (messenger->sessions, session);
+  if (session_peer (session) != NULL)
+    g_ptr_array_add (session_peer (session)->sessions, session);
+}
+
+static void
+bind_peer (Messenger *messenger, Session *session, Peer *peer)
+{
+  g_ptr_array_add (peer->sessions, session);
+  session_set_peer (session, peer);
+  session_set_traced (session, peer->traces != NULL);
+}
+
+static gboolean
+is_better (Session *a, Session *b)
+{
+  if (session_is_retired (a) != session_is_retired (b))
+    return session_is_retired (b);
+  return session_opened (a) > session_opened (b);
+}
+
+/* The stream to send on: of those that are open the newest one that did not lose against another. */
+static void
+choose_session (Messenger *messenger, Peer *peer)
+{
+  gboolean was_online = peer_is_online (peer);
+  Session *best = NULL;
+
+  for (guint i = 0; i < peer->sessions->len; i++)
+    {
+      Session *session = g_ptr_array_index (peer->sessions, i);
+
+      if (session_is_open (session) && (best == NULL || is_better (session, best)))
+        best = session;
+    }
+  peer->session = best;
+  if (was_online != peer_is_online (peer))
+    {
+      peer->row->last_seen = g_get_real_time ();
+      messenger_peer_changed (messenger, peer, PEER_CHANGED_PRESENCE);
+    }
+}
+
+/* Two streams with one peer ----------------------------------------------------------------------------------- */
+
+/* Which of two open streams stays. Opened from both ends at once: between 1.0 peers that of the side with the smaller name, which both
+ * find alike; else the newer, as the older may be half-open, and as libpurple keeps the newest that comes in. */
+static gboolean
+first_stays (Messenger *messenger, Session *older, Session *newer)
+{
+  g_autofree char *ours = name_fold (session_own (newer));
+  g_autofree char *theirs = name_fold (session_peer_name (newer));
+  gboolean ours_smaller = strcmp (ours, theirs) < 0;
+
+  if (session_is_initiator (older) == session_is_initiator (newer) || !session_is_1_0 (newer)
+      || session_opened (newer) - session_opened (older) > SIMULTANEOUS_US)
+    return FALSE;
+  return session_is_initiator (older) == ours_smaller;
+}
+
+static void
+settle_duplicates (Messenger *messenger, Session *opened)
+{
+  Peer *peer = session_peer (opened);
+  g_autoptr (GPtrArray) all = g_ptr_array_copy (peer->sessions, NULL, NULL);
+
+  for (guint i = 0; i < all->len; i++)
+    {
+      Session *other = g_ptr_array_index (all, i);
+      Session *loser;
+
+      if (other == opened || !session_is_open (other))
+        continue;
+      loser = first_stays (messenger, other, opened) ? opened : other;
+      session_retire (loser);
+      /* Who opened the loser closes it, after what is on it; the other side only stops using it. */
+      if (session_is_initiator (loser) || session_is_initiator (other) == session_is_initiator (opened))
+        session_close (loser);
+      if (loser == opened)
+        break;
+    }
+}
+
+/* Who is it? ---------------------------------------------------------------------------------------------------- */
+
+static gboolean
+is_for_us (Messenger *messenger, const char *to)
+{
+  g_autofree char *folded = NULL;
+
+  if (to == NULL || *to == '\0' || g_hostname_is_ip_address (to))
+    return TRUE; /* libpurple that does not know us yet; old Adium */
+  folded = name_fold (to);
+  return g_hash_table_contains (messenger->own_names, folded);
+}
+
+/* Without a name: whoever is the only one at that address. */
+static Peer *
+identify_by_address (Messenger *messenger, GInetSocketAddress *address)
+{
+  GPtrArray *peers = roster_peers (messenger->roster);
+  Peer *found = NULL;
+
+  for (guint i = 0; i < peers->len; i++)
+    {
+      Peer *peer = g_ptr_array_index (peers, i);
+
+      if (!peer_has_address (peer, address))
+        continue;
+      if (found != NULL)
+        return NULL;
+      found = peer;
+    }
+  return found;
+}
+
+/* The address-only peer that the user added and that turns out to live at @address. */
+static Peer *
+find_added (Messenger *messenger, GInetSocketAddress *address, const char *from)
+{
+  GPtrArray *peers = roster_peers (messenger->roster);
+  Peer *unnamed = NULL;
+
+  for (guint i = 0; i < peers->len; i++)
+    {
+      Peer *peer = g_ptr_array_index (peers, i);
+
+      if (peer->row->address == NULL || peer->is_self || !peer_has_address (peer, address))
+        continue;
+      if (peer->row->instance != NULL && name_equal (peer->row->instance, from))
+        return peer;
+      if (peer->row->instance == NULL)
+        unnamed = peer;
+    }
+  return unnamed;
+}
+
+/* One known by address gets the name that its header tells. Where somebody of that name is known already, the address becomes his. */
+static Peer *
+name_added (Messenger *messenger, Peer *peer, const char *from)
+{
+  Peer *known = roster_by_instance (messenger->roster, from);
+  g_autoptr (GError) error = NULL;
+
+  if (known == peer)
+    return peer;
+  if (known == NULL)
+    {
+      if (roster_rename (messenger->roster, peer, from, &error))
+        messenger_peer_changed (messenger, peer, PEER_CHANGED_NAME);
+      return error == NULL ? peer : NULL;
+    }
+  if (peer->row->instance != NULL)
+    return NULL; /* it had another name: not for a stranger's header to join two people */
+  g_free (known->row->address);
+  known->row->address = g_strdup (peer->row->address);
+  for (guint i = 0; i < peer->added->len; i++)
+    g_ptr_array_add (known->added, g_object_ref (g_ptr_array_index (peer->added, i)));
+  if (peer->alias != NULL)
+    roster_set_alias (messenger->roster, peer->alias, &known, 1, NULL);
+  roster_save (messenger->roster, known, NULL);
+  for (guint i = 0; i < peer->sessions->len; i++)
+    bind_peer (messenger, g_ptr_array_index (peer->sessions, i), known);
+  g_ptr_array_set_size (peer->sessions, 0);
+  messenger_forget (messenger, peer, NULL);
+  messenger_peer_changed (messenger, known, PEER_CHANGED_NAME | PEER_CHANGED_ADDRESSES);
+  return known;
+}
+
+static Peer *
+identify (Messenger *messenger, Session *session)
+{
+  GInetSocketAddress *remote = session_remote (session);
+  const char *from = session_from (session);
+  Peer *peer;
+
+  if (from == NULL || *from == '\0')
+    return identify_by_address (messenger, remote);
+  peer = roster_by_instance (messenger->roster, from);
+  if (peer != NULL && peer_has_address (peer, remote))
+    return peer;
+  if (strlen (from) > LIMIT_INSTANCE || !g_utf8_validate (from, -1, NULL))
+    return NULL;
+  peer = find_added (messenger, remote, from);
+  return peer != NULL ? name_added (messenger, peer, from) : NULL;
+}
+
+static guint
+open_streams (Peer *peer)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < peer->sessions->len; i++)
+    n += session_state (g_ptr_array_index (peer->sessions, i)) < SESSION_CLOSING;
+  return n;
+}
+
+/* TRUE when the stranger's fate is settled. */
+static gboolean
+try_identify (Messenger *messenger, Session *session)
+{
+  Peer *peer = identify (messenger, session);
+
+  if (peer == NULL)
+    return FALSE;
+  if (peer->row->blocked)
+    session_refuse (session, "not-authorized");
+  else if (open_streams (peer) >= LIMIT_STREAMS_PER_PEER)
+    session_refuse (session, "resource-constraint");
+  else
+    {
+      bind_peer (messenger, session, peer);
+      if (peer->capabilities_known)
+        session_set_capabilities (session, peer->capabilities);
+      session_accept (session, peer, messenger->instance != NULL ? messenger->instance : messenger->wish);
+    }
+  return TRUE;
+}
+
+/* The sessions' events -------------------------------------------------------------------------------------------- */
+
+static void
+check_answer (Messenger *messenger, Session *session)
+{
+  const char *from = session_from (session);
+  Peer *peer = session_peer (session);
+  g_autofree char *folded = from != NULL ? name_fold (from) : NULL;
+  Peer *named;
+
+  if (folded != NULL && g_hash_table_contains (messenger->own_names, folded) && !peer_is_announced (peer))
+    {
+      session_refuse (session, "conflict"); /* that is ourselves */
+      return;
+    }
+  if (from == NULL || *from == '\0' || (peer->row->instance != NULL && name_equal (from, peer->row->instance)))
+    return;
+  named = peer->row->address != NULL && !peer_is_announced (peer) && strlen (from) <= LIMIT_INSTANCE
+                  && g_utf8_validate (from, -1, NULL)
+              ? name_added (messenger, peer, from)
+              : NULL;
+  if (named == NULL)
+    session_refuse (session, "invalid-from");
+}
+
+static void
+on_header (Session *session, gpointer user_data)
+{
+  Messenger *messenger = user_data;
+
+  if (session_is_initiator (session))
+    check_answer (messenger, session);
+  else if (!is_for_us (messenger, session_to (session)))
+    session_refuse (session, "host-unknown");
+  else if (!try_identify (messenger, session) && session_from (session) != NULL && messenger->discovery != NULL)
+    discovery_refresh (messenger->discovery, session_from (session));
+}
+
+static void
+on_open (Session *session, gpointer user_data)
+{
+  Messenger *messenger = user_data;
+  Peer *peer = session_peer (session);
+  gboolean known;
+  Capability capabilities = session_capabilities (session, &known);
+
+  peer->early_closes = 0;
+  if (peer->row->address != NULL && !peer_has_address (peer, session_remote (session)))
+    g_ptr_array_add (peer->added, g_object_ref (session_remote (session)));
+  if (!session_is_1_0 (session) || known)
+    {
+      if (!peer->capabilities_known || peer->capabilities != capabilities)
+        messenger_peer_changed (messenger, peer, PEER_CHANGED_CAPABILITIES);
+      peer->capabilities = capabilities;
+      peer->capabilities_known = TRUE;
+    }
+  session_set_kept (session, peer->row->address != NULL && !peer_is_announced (peer));
+  settle_duplicates (messenger, session);
+  choose_session (messenger, peer);
+  conversation_pump (messenger, peer);
+  probe_opened (peer);
+}
+
+static void
+on_message (Session *session, const Stanza *stanza, gpointer user_data)
+{
+  conversation_receive (user_data, session, stanza);
+}
+
+static void
+on_drained (Session *session, gpointer user_data)
+{
+  conversation_pump (user_data, session_peer (session));
+}
+
+static void
+on_traced (Session *session, gboolean out, const char *xml, gsize len, gpointer user_data)
+{
+  if (session_peer (session) != NULL)
+    trace_element (user_data, session_peer (session), out, xml, len);
+}
+
+static void
+on_closing (Session *session, gpointer user_data)
+{
+  Messenger *messenger = user_data;
+  Peer *peer = session_peer (session);
+
+  if (peer == NULL)
+    return;
+  choose_session (messenger, peer);
+  if (peer->typing != CHAT_STATE_NONE && peer->session == NULL)
+    {
+      peer->typing = CHAT_STATE_NONE;
+      messenger_peer_changed (messenger, peer, PEER_CHANGED_TYPING);
+    }
+}
+
+static gboolean
+on_retry (gpointer user_data)
+{
+  Messenger *messenger = ((gpointer *) user_data)[0];
+  Peer *peer = ((gpointer *) user_data)[1];
+
+  g_clear_pointer (&peer->retry, g_source_unref);
+  streams_want (messenger, peer);
+  return G_SOURCE_REMOVE;
+}
+
+/* Another try after 1, 2, 4 … 60 s, as long as there is a reason for one. */
+static void
+retry_later (Messenger *messenger, Peer *peer)
+{
+  gpointer *closure;
+
+  if (peer->retry != NULL || messenger->stopped)
+    return;
+  peer->retry_s = peer->retry_s == 0 ? RETRY_FIRST_S : MIN (peer->retry_s * 2, RETRY_MOST_S);
+  closure = g_new (gpointer, 2);
+  closure[0] = messenger;
+  closure[1] = peer;
+  peer->retry = g_timeout_source_new_seconds (peer->retry_s);
+  g_source_set_callback (peer->retry, on_retry, closure, g_free);
+  g_source_attach (peer->retry, g_main_context_get_thread_default ());
+}
+
+void
+streams_forget_pause (Peer *peer)
+{
+  peer->retry_s = 0;
+  deadline_drop (&peer->retry);
+}
+
+static void
+on_ended (Session *session, const GError *error, gpointer user_data)
+{
+  Messenger *messenger = user_data;
+  Peer *peer = session_peer (session);
+  gboolean was_open = session_opened (session) != 0;
+  gboolean unconfirmed = session_unconfirmed (session);
+  gboolean early = session_was_closed_early (session);
+
+  g_debug ("stream with %s ended: %s", peer != NULL && peer->row->instance != NULL ? peer->row->instance : "a stranger",
+           error != NULL ? error->message : "closed");
+  if (peer != NULL)
+    g_ptr_array_remove (peer->sessions, session);
+  g_ptr_array_remove_fast (messenger->sessions, session); /* frees it */
+  if (peer == NULL || messenger->stopped)
+    return;
+  choose_session (messenger, peer);
+  if (was_open && unconfirmed)
+    conversation_broken (messenger, peer);
+  if (!was_open)
+    {
+      peer->early_closes += early;
+      if (messenger->discovery != NULL && peer->row->instance != NULL)
+        discovery_refresh (messenger->discovery, peer->row->instance);
+      if (peer->session == NULL)
+        {
+          conversation_unreachable (messenger, peer);
+          probe_failed (peer, error);
+        }
+    }
+  if (!was_open || error != NULL)
+    retry_later (messenger, peer);
+  conversation_pump (messenger, peer);
+}
+
+static const SessionEvents session_events
+    = { on_header, on_open, on_message, on_drained, on_traced, on_closing, on_ended };
+
+/* Coming in ------------------------------------------------------------------------------------------------------- */
+
+static gboolean
+too_many_strangers (Messenger *messenger, GInetSocketAddress *from)
+{
+  guint all = 0, same = 0;
+
+  for (guint i = 0; i < messenger->sessions->len; i++)
+    {
+      Session *session = g_ptr_array_index (messenger->sessions, i);
+
+      if (session_peer (session) != NULL || session_remote (session) == NULL)
+        continue;
+      all++;
+      same += addresses_same_host (session_remote (session), from);
+    }
+  return all >= LIMIT_STRANGERS || same >= LIMIT_STRANGERS_PER_ADDRESS;
+}
+
+void
+streams_accept (GSocketConnection *connection, gpointer user_data)
+{
+  Messenger *messenger = user_data;
+  g_autoptr (GInetSocketAddress) from = addresses_unmap (g_socket_connection_get_remote_address (connection, NULL));
+
+  if (from == NULL || !messenger_may_talk (messenger) || too_many_strangers (messenger, from))
+    return; /* the last reference closes it */
+  add_session (messenger, session_answer (connection, &session_events, messenger));
+}
+
+void
+streams_reconsider (Messenger *messenger)
+{
+  g_autoptr (GPtrArray) all = g_ptr_array_copy (messenger->sessions, NULL, NULL);
+
+  for (guint i = 0; i < all->len; i++)
+    {
+      Session *session = g_ptr_array_index (all, i);
+
+      if (session_peer (session) == NULL && session_state (session) == SESSION_OPENING
+          && (session_from (session) != NULL || session_to (session) != NULL))
+        try_identify (messenger, session);
+    }
+}
+
+/* Going out ------------------------------------------------------------------------------------------------------- */
+
+static void
+add_target (GArray *targets, GSocketAddress *remote, GInetAddress *source)
+{
+  DialerTarget target = { remote, source };
+
+  g_array_append_val (targets, target);
+}
+
+/* Every address of the peer, and from the second try on from every address of ours too: libpurple takes a connection only from the one
+ * that it resolved, and closes others without a word. */
+static GArray *
+list_targets (Peer *peer, GPtrArray *sources)
+{
+  GArray *targets = g_array_new (FALSE, FALSE, sizeof (DialerTarget));
+
+  for (guint i = peer->sightings->len; i > 0 && targets->len < LIMIT_ADDRESSES_TRIED; i--)
+    add_target (targets, ((Sighting *) g_ptr_array_index (peer->sightings, i - 1))->address, NULL);
+  for (guint i = 0; peer->early_closes > 0 && i < peer->sightings->len; i++)
+    {
+      const Sighting *sighting = g_ptr_array_index (peer->sightings, i);
+      g_autoptr (GPtrArray) others
+          = addresses_alternatives (G_INET_SOCKET_ADDRESS (sighting->address), sighting->interface);
+
+      for (guint k = 0; k < others->len && targets->len < 2 * LIMIT_ADDRESSES_TRIED; k++)
+        {
+          add_target (targets, sighting->address, g_ptr_array_index (others, k));
+          g_ptr_array_add (sources, g_object_ref (g_ptr_array_index (others, k)));
+        }
+    }
+  return targets;
+}
+
+static void
+dial (Messenger *messenger, Peer *peer)
+{
+  const char *own = messenger->instance != NULL ? messenger->instance : messenger->wish;
+  Session *session;
+
+  if (peer_is_announced (peer))
+    {
+      g_autoptr (GPtrArray) sources = g_ptr_array_new_with_free_func (g_object_unref);
+      g_autoptr (GArray) targets = list_targets (peer, sources);
+      guint first = peer->early_closes % targets->len; /* not the one again that was closed at once */
+
+      session = session_dial (own, peer->row->instance, peer, &g_array_index (targets, DialerTarget, first),
+                              targets->len - first, &session_events, messenger);
+    }
+  else
+    session = session_dial_host (own, peer->row->instance, peer, peer->row->address, DEFAULT_PORT, &session_events,
+                                 messenger);
+  if (peer->capabilities_known)
+    session_set_capabilities (session, peer->capabilities);
+  session_set_traced (session, peer->traces != NULL);
+  add_session (messenger, session);
+}
+
+static gboolean
+has_reason (const Peer *peer)
+{
+  return peer->queued > 0 || peer->probes != NULL || (peer->row->address != NULL && !peer_is_announced (peer));
+}
+
+void
+streams_want (Messenger *messenger, Peer *peer)
+{
+  if (!messenger_may_talk (messenger) || peer->row->blocked || peer->is_self || !has_reason (peer))
+    return;
+  if (open_streams (peer) > 0 || peer->retry != NULL)
+    return; /* also one that is just coming in: opening a second would make libpurple lose what it has to say */
+  if (peer_is_announced (peer) || peer->row->address != NULL)
+    dial (messenger, peer);
+}
+
+void
+streams_keep_added (Messenger *messenger)
+{
+  GPtrArray *peers = roster_peers (messenger->roster);
+
+  for (guint i = 0; i < peers->len; i++)
+    {
+      Peer *peer = g_ptr_array_index (peers, i);
+
+      if (peer->row->address != NULL && !peer->is_self)
+        {
+          streams_forget_pause (peer);
+          streams_want (messenger, peer);
+        }
+    }
+}
+
+/* Closing ------------------------------------------------------------------------------------------------------------ */
+
+void
+streams_close_peer (Messenger *messenger, Peer *peer, const char *condition)
+{
+  g_autoptr (GPtrArray) all = g_ptr_array_copy (peer->sessions, NULL, NULL);
+
+  for (guint i = 0; i < all->len; i++)
+    if (condition != NULL)
+      session_refuse (g_ptr_array_index (all, i), condition);
+    else
+      session_close (g_ptr_array_index (all, i));
+}
+
+void
+streams_close_all (Messenger *messenger)
+{
+  g_autoptr (GPtrArray) all = g_ptr_array_copy (messenger->sessions, NULL, NULL);
+
+  for (guint i = 0; i < all->len; i++)
+    session_close (g_ptr_array_index (all, i));
+}
+
+void
+streams_set_traced (Messenger *messenger, Peer *peer)
+{
+  for (guint i = 0; i < peer->sessions->len; i++)
+    session_set_traced (g_ptr_array_index (peer->sessions, i), peer->traces != NULL);
+}

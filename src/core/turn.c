@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/turn.h"
+
+typedef struct
+{
+  TurnFunc func;
+  gpointer data;
+} Effect;
+
+struct _Turn
+{
+  Database *db;
+  GArray   *effects; /* Effect */
+  GSource  *source;
+};
+
+static void
+run (Turn *turn)
+{
+  g_autoptr (GArray) effects = g_steal_pointer (&turn->effects);
+  g_autoptr (GError) error = NULL;
+
+  turn->effects = g_array_new (FALSE, FALSE, sizeof (Effect));
+  if (turn->source != NULL)
+    g_source_destroy (turn->source);
+  g_clear_pointer (&turn->source, g_source_unref);
+
+  if (database_is_dirty (turn->db) && !database_commit (turn->db, &error))
+    g_warning ("nothing of this turn was stored: %s", error->message);
+  for (guint i = 0; i < effects->len; i++)
+    {
+      Effect *effect = &g_array_index (effects, Effect, i);
+
+      effect->func (error, effect->data);
+    }
+}
+
+static gboolean
+on_turn (gpointer user_data)
+{
+  run (user_data);
+  return G_SOURCE_REMOVE;
+}
+
+Turn *
+turn_new (Database *db)
+{
+  Turn *turn = g_new0 (Turn, 1);
+
+  turn->db = db;
+  turn->effects = g_array_new (FALSE, FALSE, sizeof (Effect));
+  return turn;
+}
+
+void
+turn_free (Turn *turn)
+{
+  if (turn == NULL)
+    return;
+  turn_flush (turn);
+  g_array_unref (turn->effects);
+  g_free (turn);
+}
+
+void
+turn_after (Turn *turn, TurnFunc func, gpointer data)
+{
+  Effect effect = { func, data };
+
+  g_array_append_val (turn->effects, effect);
+  if (turn->source != NULL)
+    return;
+  /* The priority of I/O: whatever else is ready in the next turn still goes into the same commit, nothing can starve it. */
+  turn->source = g_idle_source_new ();
+  g_source_set_priority (turn->source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (turn->source, on_turn, turn, NULL);
+  g_source_attach (turn->source, g_main_context_get_thread_default ());
+}
+
+void
+turn_flush (Turn *turn)
+{
+  for (guint i = 0; i < 16 && (turn->effects->len > 0 || database_is_dirty (turn->db)); i++)
+    run (turn);
+}
