@@ -49,16 +49,19 @@ MessageRow *message_row_copy (const MessageRow *row);
 void        message_row_free (MessageRow *row);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MessageRow, message_row_free)
 
-/* messages_add: stores it and sets row->seq. An incoming one whose (peer, id) was seen in the last 30 days is not stored again:
- * TRUE with seq 0. */
+/* messages_add: stores it and sets row->seq. An incoming one whose (peer, id) was seen in the last 30 days (row->received counts) is
+ * not stored again: TRUE with seq 0. Refused before anything is written: INVALID_ARGUMENT (a body above LIMIT_BODY, an id above
+ * LIMIT_ID, no UTF-8, a state the direction has not), EXISTS (outgoing, id used before), NO_SPACE (LIMIT_QUEUE_MESSAGES wait),
+ * NOT_FOUND (no such peer). */
 gboolean messages_add (Database *db, MessageRow *row, GError **error);
 
 MessageRow *messages_get (Database *db, guint64 seq);
 /* messages_find: by id on the wire; NULL where there is none. */
 MessageRow *messages_find (Database *db, gint64 peer, Direction direction, const char *id);
 
-/* messages_set_state: also forgets the body where the history is off and the state is a last one (see messages_purge).
- * FALSE without an error: no such row. */
+/* messages_set_state: FALSE without an error: nothing changed, because there is no such row or it would have gone backwards (delivered
+ * after read, anything after failed or expired; only sent may be queued again). @confirms counts for SENT, which may be repeated
+ * to change it. */
 gboolean messages_set_state (Database *db, guint64 seq, MessageState state, const char *reason, gboolean confirms, GError **error);
 
 /* The outbox ------------------------------------------------------------------------------------------------ */
@@ -71,7 +74,7 @@ guint outbox_count (Database *db, gint64 peer); /* QUEUED, HELD, and SENT that m
 /* outbox_requeue: SENT with confirms goes back to QUEUED: after a stream broke (@peer) or a restart (0: all). Answers the seqs. */
 GArray *outbox_requeue (Database *db, gint64 peer, GError **error);
 
-/* outbox_change: all of @peer in state @from get state @to with @reason (HELD at sleep, QUEUED at the next yes). Answers the seqs. */
+/* outbox_change: all of @peer (0: of everybody) in state @from get state @to with @reason (HELD at sleep, QUEUED at the next yes). Answers the seqs. */
 GArray *outbox_change (Database *db, gint64 peer, MessageState from, MessageState to, const char *reason, GError **error);
 
 /* outbox_expire: QUEUED, HELD and unconfirmed SENT whose time is over become EXPIRED (SENT without confirms is left). Answers the seqs. */
@@ -89,8 +92,9 @@ typedef struct
   guint64     before_seq;  /* only seq < this; 0: no bound */
   const gint64 *peers;     /* NULL: everybody */
   gsize       n_peers;
-  gint64      since, until;/* by time; 0: no bound */
-  const char *search;      /* words, each must be there (FTS5, every word quoted: no query syntax reaches it, the last may be a prefix), or NULL */
+  gint64      since, until;/* by time, since ≤ time < until; 0: no bound */
+  const char *search;      /* words, each must be there (FTS5, every word quoted: no query syntax reaches it, the last may be a prefix);
+                            * NULL or blanks: no search. The first one after new messages writes (the index): commit */
   gboolean    incoming;    /* only DIRECTION_IN */
   gboolean    unread;      /* only incoming that was not read */
   gboolean    newest;      /* the last @limit instead of the first; still in order of seq */
@@ -99,12 +103,15 @@ typedef struct
 
 GPtrArray *messages_list (Database *db, const MessageFilter *filter, GError **error); /* MessageRow; the array owns them */
 
-/* messages_mark_read: incoming of @peer up to @seq. Answers how many became read; the id of the newest one that has one in *@last_id. */
+/* messages_mark_read: incoming of @peer up to @up_to. Answers how many became read, -1 with an error; the id of the newest of these
+ * that has one in *@last_id, else NULL. */
 int   messages_mark_read (Database *db, gint64 peer, guint64 up_to, char **last_id, GError **error);
 /* messages_mark_out_read: our messages to @peer up to the one with @id: SENT or DELIVERED becomes READ. Answers the seqs. */
 GArray *messages_mark_out_read (Database *db, gint64 peer, const char *id, GError **error);
 guint messages_unread (Database *db, gint64 peer); /* 0: all peers together */
 guint64 messages_last_seq (Database *db, gint64 peer); /* 0: of all; 0 where there is none */
+/* messages_written_to: the user ever wrote to @peer (with the history off: in the last 30 days). */
+gboolean messages_written_to (Database *db, gint64 peer);
 
 /* Idempotence: send --id KEY within 7 days. ------------------------------------------------------------------ */
 GArray  *sent_keys_get (Database *db, const char *key, gint64 now); /* guint64 seqs, or NULL */
@@ -117,7 +124,10 @@ gboolean sent_keys_set (Database *db, const char *key, const guint64 *seqs, gsiz
 gboolean consumers_get (Database *db, const char *name, guint64 *acknowledged, GError **error);
 /* consumers_acknowledge: only moves forward; a seq that does not exist yet is INVALID_ARGUMENT. */
 gboolean consumers_acknowledge (Database *db, const char *name, guint64 seq, GError **error);
+/* consumers_forget: it keeps nothing from being purged any more. Fine where there is none. */
+gboolean consumers_forget (Database *db, const char *name, GError **error);
 
-/* messages_purge: what may go: beyond @keep_days (-1: keep for ever, 0: history off), never what is queued, unread, or not
- * acknowledged by a consumer; ids seen and send keys beyond their time. */
+/* messages_purge: what may go: beyond @keep_days (-1: keep for ever, 0: history off), never what is queued, unread, or incoming and
+ * not acknowledged by every consumer; ids seen and send keys beyond their time. What goes cannot be found in the file after the next
+ * database_commit(). Cheap where nothing may go. */
 gboolean messages_purge (Database *db, int keep_days, gint64 now, GError **error);

@@ -22,6 +22,9 @@ char      **settings_get_list (Settings *settings, const char *key);
 int         settings_history_days (Settings *settings); /* -1: for ever, 0: off */
 gboolean    settings_get_boolean (Settings *settings, const char *key);
 
+/* settings_check: what settings_set() would say to it, without doing it; for changes that are all or none. */
+gboolean settings_check (const char *key, const char *value, GError **error);
+
 /* settings_set: checks, then writes the file atomically (comments and unknown keys stay). NULL: back to the default.
  * INVALID_ARGUMENT names what is allowed; NOT_FOUND: no such key, the hint lists all. */
 gboolean settings_set (Settings *settings, const char *key, const char *value, GError **error);

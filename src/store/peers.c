@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store/peers.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "store/search.h"
+
+/* Peers -------------------------------------------------------------------------------------------------------- */
+
+PeerRow *
+peer_row_new (void)
+{
+  return g_new0 (PeerRow, 1);
+}
+
+void
+peer_row_free (PeerRow *row)
+{
+  if (row == NULL)
+    return;
+  g_free (row->instance);
+  g_free (row->nick);
+  g_free (row->address);
+  g_free (row);
+}
+
+static void
+free_row (gpointer row)
+{
+  peer_row_free (row);
+}
+
+static PeerRow *
+row_of (sqlite3_stmt *stmt)
+{
+  PeerRow *row = peer_row_new ();
+
+  row->id = sqlite3_column_int64 (stmt, 0);
+  row->instance = database_dup_text (stmt, 1);
+  row->nick = database_dup_text (stmt, 2);
+  row->blocked = sqlite3_column_int (stmt, 3) != 0;
+  row->plaintext = sqlite3_column_int (stmt, 4) == PLAINTEXT_ALLOW ? PLAINTEXT_ALLOW : PLAINTEXT_ASK;
+  row->last_seen = sqlite3_column_int64 (stmt, 5);
+  row->address = database_dup_text (stmt, 6);
+  return row;
+}
+
+GPtrArray *
+peers_load (Database *db, GError **error)
+{
+  sqlite3_stmt *stmt = database_prepare (db, "SELECT id, instance, nick, blocked, plaintext, last_seen, address"
+                                             " FROM peer ORDER BY id");
+  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (free_row);
+  g_autoptr (GError) err = NULL;
+
+  while (database_read (db, stmt, &err))
+    g_ptr_array_add (rows, row_of (stmt));
+  if (err == NULL)
+    return g_steal_pointer (&rows);
+  g_propagate_error (error, g_steal_pointer (&err));
+  return NULL;
+}
+
+static gboolean
+peer_exists (Database *db, gint64 id)
+{
+  sqlite3_stmt *stmt = database_prepare (db, "SELECT 1 FROM peer WHERE id = ?1");
+
+  sqlite3_bind_int64 (stmt, 1, id);
+  return database_read_one (db, stmt, 0) == 1;
+}
+
+static gboolean
+fail_no_peer (gint64 id, GError **error)
+{
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "there is no peer %" G_GINT64_FORMAT, id);
+  return FALSE;
+}
+
+static gboolean
+instance_is_free (Database *db, const char *folded, gint64 id)
+{
+  sqlite3_stmt *stmt = database_prepare (db, "SELECT 1 FROM peer WHERE folded = ?1 AND id <> ?2");
+
+  database_bind_text (stmt, 1, folded);
+  sqlite3_bind_int64 (stmt, 2, id);
+  return database_read_one (db, stmt, 0) == 0;
+}
+
+static gboolean
+check_row (Database *db, const PeerRow *row, const char *folded, GError **error)
+{
+  const char *texts[] = { row->instance, row->nick, row->address };
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    if (texts[i] != NULL && !g_utf8_validate (texts[i], -1, NULL))
+      {
+        g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "a peer's name is not UTF-8");
+        return FALSE;
+      }
+  if (row->id != 0 && !peer_exists (db, row->id))
+    return fail_no_peer (row->id, error);
+  if (folded == NULL || instance_is_free (db, folded, row->id))
+    return TRUE;
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_EXISTS, "a peer '%s' is known already", row->instance);
+  return FALSE;
+}
+
+gboolean
+peers_save (Database *db, PeerRow *row, GError **error)
+{
+  g_autofree char *folded = row->instance != NULL ? g_ascii_strdown (row->instance, -1) : NULL;
+  sqlite3_stmt    *stmt;
+
+  if (!check_row (db, row, folded, error))
+    return FALSE;
+  stmt = database_prepare (db, "INSERT INTO peer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+                               " ON CONFLICT (id) DO UPDATE SET instance = ?2, folded = ?3, nick = ?4,"
+                               " blocked = ?5, plaintext = ?6, last_seen = ?7, address = ?8");
+  if (row->id != 0)
+    sqlite3_bind_int64 (stmt, 1, row->id);
+  database_bind_text (stmt, 2, row->instance);
+  database_bind_text (stmt, 3, folded);
+  database_bind_text (stmt, 4, row->nick);
+  sqlite3_bind_int (stmt, 5, row->blocked);
+  sqlite3_bind_int (stmt, 6, row->plaintext);
+  sqlite3_bind_int64 (stmt, 7, row->last_seen);
+  database_bind_text (stmt, 8, row->address);
+  if (!database_write (db, stmt, error))
+    return FALSE;
+  if (row->id == 0)
+    row->id = database_last_id (db);
+  return TRUE;
+}
+
+gboolean
+peers_forget (Database *db, gint64 id, GError **error)
+{
+  sqlite3_stmt *least = database_prepare (db, "SELECT min(seq) FROM message WHERE peer = ?1");
+  sqlite3_stmt *stmt;
+
+  sqlite3_bind_int64 (least, 1, id);
+  if (!search_forget (db, database_read_one (db, least, G_MAXINT64), error))
+    return FALSE;
+  stmt = database_prepare (db, "DELETE FROM peer WHERE id = ?1"); /* all else by ON DELETE CASCADE */
+  sqlite3_bind_int64 (stmt, 1, id);
+  if (!database_write (db, stmt, error))
+    return FALSE;
+  database_tally_clear (db);
+  database_scrub (db);
+  return TRUE;
+}
+
+/* Aliases ------------------------------------------------------------------------------------------------------ */
+
+static Alias *
+alias_new (char *name)
+{
+  Alias *alias = g_new0 (Alias, 1);
+
+  alias->name = name;
+  alias->peers = g_array_new (FALSE, FALSE, sizeof (gint64));
+  return alias;
+}
+
+static void
+free_alias (gpointer data)
+{
+  Alias *alias = data;
+
+  g_free (alias->name);
+  g_array_unref (alias->peers);
+  g_free (alias);
+}
+
+GPtrArray *
+aliases_load (Database *db, GError **error)
+{
+  sqlite3_stmt *stmt = database_prepare (db, "SELECT name, peer FROM alias ORDER BY folded, rowid");
+  g_autoptr (GPtrArray) aliases = g_ptr_array_new_with_free_func (free_alias);
+  g_autoptr (GError) err = NULL;
+  Alias *last = NULL;
+
+  while (database_read (db, stmt, &err))
+    {
+      g_autofree char *name = database_dup_text (stmt, 0);
+      gint64           peer = sqlite3_column_int64 (stmt, 1);
+
+      if (last == NULL || g_strcmp0 (last->name, name) != 0)
+        {
+          last = alias_new (g_steal_pointer (&name));
+          g_ptr_array_add (aliases, last);
+        }
+      g_array_append_val (last->peers, peer);
+    }
+  if (err == NULL)
+    return g_steal_pointer (&aliases);
+  g_propagate_error (error, g_steal_pointer (&err));
+  return NULL;
+}
+
+static gboolean
+check_alias (Database *db, const char *name, const gint64 *peers, gsize n_peers, GError **error)
+{
+  if (*name == '\0' || strlen (name) > LIMIT_NICK || !g_utf8_validate (name, -1, NULL))
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
+                   "an alias is 1 to %d bytes of UTF-8", LIMIT_NICK);
+      return FALSE;
+    }
+  if (n_peers > LIMIT_PEERS)
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "an alias has at most %d peers", LIMIT_PEERS);
+      return FALSE;
+    }
+  for (gsize i = 0; i < n_peers; i++)
+    if (!peer_exists (db, peers[i]))
+      return fail_no_peer (peers[i], error);
+  return TRUE;
+}
+
+gboolean
+aliases_set (Database *db, const char *name, const gint64 *peers, gsize n_peers, GError **error)
+{
+  g_autofree char *folded = g_ascii_strdown (name, -1);
+  sqlite3_stmt    *stmt;
+
+  if (!check_alias (db, name, peers, n_peers, error))
+    return FALSE;
+  stmt = database_prepare (db, "DELETE FROM alias WHERE folded = ?1");
+  database_bind_text (stmt, 1, folded);
+  if (!database_write (db, stmt, error))
+    return FALSE;
+  for (gsize i = 0; i < n_peers; i++)
+    {
+      stmt = database_prepare (db, "INSERT INTO alias VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING");
+      database_bind_text (stmt, 1, folded);
+      database_bind_text (stmt, 2, name);
+      sqlite3_bind_int64 (stmt, 3, peers[i]);
+      if (!database_write (db, stmt, error))
+        return FALSE;
+    }
+  return TRUE;
+}
