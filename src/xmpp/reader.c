@@ -494,7 +494,7 @@ scan_byte (Scan *scan, guint8 c)
       break;
     case SCAN_CDATA_OPEN:
       if (c != cdata[scan->run])
-        scan->state = SCAN_TEXT;
+        scan->state = SCAN_RESTRICTED;
       else if (cdata[++scan->run] == '\0')
         *scan = (Scan){ SCAN_CDATA, 0 };
       break;
