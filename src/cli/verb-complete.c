@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/client.h"
+
+/* One candidate for the word that is being typed. A peer chooses its name itself, and shells put what they get here into
+ * the command line: only harmless characters pass. */
+static void
+offer (const char *candidate, const char *prefix)
+{
+  if (!g_str_has_prefix (candidate, prefix) || *candidate == '\0' || !g_utf8_validate (candidate, -1, NULL))
+    return;
+  for (const char *p = candidate; *p != '\0'; p = g_utf8_next_char (p))
+    {
+      gunichar c = g_utf8_get_char (p);
+
+      if (c < 0x80 ? !g_ascii_isalnum ((char) c) && strchr ("@._+-:=,/", (int) c) == NULL : !g_unichar_isalnum (c))
+        return;
+    }
+  if (*prefix != '-' && *candidate == '-')
+    return;
+  puts (candidate);
+}
+
+static void
+offer_options (const CliOption *options, const char *prefix)
+{
+  for (; options != NULL && options->name != NULL; options++)
+    {
+      g_autofree char *word = g_strconcat ("--", options->name, options->argument != NULL ? "=" : NULL, NULL);
+      offer (word, prefix);
+    }
+}
+
+static void
+offer_verbs (const char *prefix)
+{
+  for (const CliRow *row = cli_rows (); row->name != NULL; row++)
+    offer (row->name, prefix);
+}
+
+/* Two properties of the manager's and the peers' state; nothing where no daemon runs. */
+static void
+offer_peers (const char *prefix)
+{
+  g_autoptr (Client) client = client_open (CLIENT_ONLY_RUNNING, NULL);
+  g_autoptr (GVariant) objects = client != NULL ? client_objects (client, NULL) : NULL;
+  GVariantIter iter, aliases;
+  GVariant *interfaces, *known;
+  const char *name;
+
+  if (objects == NULL)
+    return;
+  g_variant_iter_init (&iter, objects);
+  while (g_variant_iter_next (&iter, "{o@a{sa{sv}}}", NULL, &interfaces))
+    {
+      g_autoptr (GVariant) peer = g_variant_lookup_value (interfaces, CLIENT_PEER, G_VARIANT_TYPE_VARDICT);
+
+      if (peer != NULL && !dict_boolean (peer, "Self"))
+        offer (dict_string (peer, "Name"), prefix);
+      g_variant_unref (interfaces);
+    }
+  g_clear_pointer (&objects, g_variant_unref);
+  objects = client_properties (client, CLIENT_ROOT, CLIENT_MANAGER, NULL);
+  known = objects != NULL ? g_variant_lookup_value (objects, "Aliases", G_VARIANT_TYPE ("a{sao}")) : NULL;
+  if (known == NULL)
+    return;
+  g_variant_iter_init (&aliases, known);
+  while (g_variant_iter_next (&aliases, "{&s@ao}", &name, NULL))
+    offer (name, prefix);
+  g_variant_unref (known);
+}
+
+static void
+offer_settings (const char *prefix)
+{
+  g_autoptr (Client) client = client_open (CLIENT_ONLY_RUNNING, NULL);
+  g_autoptr (GVariant) answer
+      = client != NULL ? client_manager (client, "Settings", g_variant_new ("(@a{sv})", client_options ()), NULL) : NULL;
+  g_autoptr (GVariantIter) iter = NULL;
+  const char *key;
+
+  if (answer != NULL)
+    g_variant_get (answer, "(a{ss})", &iter);
+  while (iter != NULL && g_variant_iter_next (iter, "{&s&s}", &key, NULL))
+    offer (key, prefix);
+}
+
+typedef enum
+{
+  OFFER_PEERS,
+  OFFER_SETTINGS,
+  OFFER_VERBS,
+  OFFER_WORDS,
+} Offer;
+
+/* What stands at which place after which verb. */
+static const struct
+{
+  const char *verb;
+  guint       place;
+  Offer       what;
+  const char *words[5];
+} places[] = {
+  { "send", 1, OFFER_PEERS },   { "chat", 1, OFFER_PEERS },   { "history", 1, OFFER_PEERS },
+  { "forget", 1, OFFER_PEERS }, { "block", 1, OFFER_PEERS },  { "policy", 1, OFFER_PEERS },
+  { "trace", 1, OFFER_PEERS },  { "alias", 2, OFFER_PEERS },  { "alias", 3, OFFER_PEERS },
+  { "config", 1, OFFER_SETTINGS }, { "help", 1, OFFER_VERBS }, { "wait", 2, OFFER_PEERS },
+  { "status", 1, OFFER_WORDS, { "available", "away", "dnd", "offline" } },
+  { "wait", 1, OFFER_WORDS, { "online", "offline", "message" } },
+  { "policy", 2, OFFER_WORDS, { "plaintext=allow", "plaintext=ask" } },
+};
+
+static void
+offer_place (const char *verb, guint place, const char *prefix)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (places); i++)
+    {
+      if (!g_str_equal (places[i].verb, verb) || places[i].place != place)
+        continue;
+      switch (places[i].what)
+        {
+        case OFFER_PEERS:
+          offer_peers (prefix);
+          break;
+        case OFFER_SETTINGS:
+          offer_settings (prefix);
+          break;
+        case OFFER_VERBS:
+          offer_verbs (prefix);
+          break;
+        case OFFER_WORDS:
+          for (guint w = 0; places[i].words[w] != NULL; w++)
+            offer (places[i].words[w], prefix);
+          break;
+        }
+    }
+}
+
+int
+verb_complete (Cli *cli, GError **error)
+{
+  const char *prefix = cli->n_args > 0 ? cli->args[cli->n_args - 1] : "";
+  const CliRow *row = cli->n_args > 1 ? cli_find_row (cli->args[0]) : NULL;
+  guint place = 1;
+
+  if (cli->n_args <= 1)
+    {
+      offer_verbs (prefix);
+      return 0;
+    }
+  if (row == NULL)
+    return 0;
+  for (guint i = 1; i + 1 < cli->n_args; i++)
+    place += *cli->args[i] != '-';
+  if (g_str_equal (cli->args[cli->n_args - 2], "--from") || g_str_has_prefix (prefix, "--from="))
+    offer_peers (g_str_has_prefix (prefix, "--from=") ? prefix + strlen ("--from=") : prefix);
+  else if (*prefix == '-')
+    {
+      offer_options (row->options, prefix);
+      offer ("--json", prefix);
+      offer ("--help", prefix);
+    }
+  else
+    offer_place (row->name, place, prefix);
+  return 0;
+}

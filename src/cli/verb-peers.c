@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/view.h"
+
+static const char *const titles[] = { "name",  "status",  "where",    "trust",  "note",   "instance",    "id",        "nick",
+                                      "alias", "online",  "text",     "unread", "queued", "last_seen", NULL };
+#define SHOWN 5
+
+/* Online first, then by name. */
+static int
+compare_peers (gconstpointer a, gconstpointer b)
+{
+  GVariant *one = *(GVariant *const *) a, *other = *(GVariant *const *) b;
+  int order = dict_boolean (other, "Online") - dict_boolean (one, "Online");
+
+  return order != 0 ? order : g_utf8_collate (dict_string (one, "Name"), dict_string (other, "Name"));
+}
+
+/* Peers that are to be shown, each a{sv}. */
+static GPtrArray *
+collect (GVariant *objects, gboolean only_online)
+{
+  GPtrArray *peers = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
+  GVariantIter iter;
+  GVariant *interfaces;
+
+  g_variant_iter_init (&iter, objects);
+  while (g_variant_iter_next (&iter, "{o@a{sa{sv}}}", NULL, &interfaces))
+    {
+      GVariant *peer = g_variant_lookup_value (interfaces, CLIENT_PEER, G_VARIANT_TYPE_VARDICT);
+
+      if (peer != NULL && !dict_boolean (peer, "Self") && (!only_online || dict_boolean (peer, "Online")))
+        g_ptr_array_add (peers, g_variant_ref (peer));
+      g_clear_pointer (&peer, g_variant_unref);
+      g_variant_unref (interfaces);
+    }
+  g_ptr_array_sort (peers, compare_peers);
+  return peers;
+}
+
+static void
+append_note (GString *note, const char *text)
+{
+  g_string_append_printf (note, "%s%s", note->len > 0 ? ", " : "", text);
+}
+
+static char *
+note_of (GVariant *peer)
+{
+  GString *note = g_string_new (NULL);
+  g_autofree char *unread = g_strdup_printf ("%" G_GINT64_FORMAT " unread", dict_number (peer, "Unread"));
+  g_autofree char *queued = g_strdup_printf ("%" G_GINT64_FORMAT " queued", dict_number (peer, "Queued"));
+
+  if (dict_number (peer, "Unread") > 0)
+    append_note (note, unread);
+  if (dict_number (peer, "Queued") > 0)
+    append_note (note, queued);
+  if (*dict_string (peer, "StatusText") != '\0')
+    append_note (note, dict_string (peer, "StatusText"));
+  if (g_str_equal (dict_string (peer, "Trust"), "plain"))
+    append_note (note, "not encrypted (XEP-0174)");
+  return g_string_free (note, FALSE);
+}
+
+static void
+add_row (FormatTable *table, GVariant *peer)
+{
+  g_autofree char *place = view_peer_place (peer);
+  g_autofree char *note = note_of (peer);
+  g_autofree char *unread = g_strdup_printf ("%" G_GINT64_FORMAT, dict_number (peer, "Unread"));
+  g_autofree char *queued = g_strdup_printf ("%" G_GINT64_FORMAT, dict_number (peer, "Queued"));
+  gint64 last = dict_number (peer, "LastSeen");
+  g_autofree char *seen = last > 0 ? text_format_time (last) : g_strdup ("");
+  const char *values[] = { dict_string (peer, "Name"),
+                           view_peer_word (peer),
+                           place,
+                           dict_string (peer, "Trust"),
+                           note,
+                           dict_string (peer, "Instance"),
+                           dict_string (peer, "Id"),
+                           dict_string (peer, "Nick"),
+                           dict_string (peer, "Alias"),
+                           dict_boolean (peer, "Online") ? "yes" : "no",
+                           dict_string (peer, "StatusText"),
+                           unread,
+                           queued,
+                           seen };
+
+  format_table_add (table, values);
+}
+
+static void
+begin_json (Cli *cli, GPtrArray *peers)
+{
+  cli->result = format_json_begin ();
+  json_builder_set_member_name (cli->result, "peers");
+  json_builder_begin_array (cli->result);
+  for (guint i = 0; i < peers->len; i++)
+    {
+      json_builder_begin_object (cli->result);
+      view_peer (cli->result, peers->pdata[i]);
+      json_builder_end_object (cli->result);
+    }
+  json_builder_end_array (cli->result);
+}
+
+int
+verb_peers (Cli *cli, GError **error)
+{
+  g_autoptr (FormatTable) table = format_table_new (&cli->format, titles, SHOWN, error);
+  g_autoptr (Client) client = table != NULL ? client_open (CLIENT_MAY_START | CLIENT_ANNOUNCE, error) : NULL;
+  g_autoptr (GVariant) objects = NULL;
+  g_autoptr (GPtrArray) peers = NULL;
+
+  if (client == NULL || !client_settle (client, error))
+    return -1;
+  objects = client_objects (client, error);
+  if (objects == NULL)
+    return -1;
+  peers = collect (objects, cli_has (cli, "online"));
+  if (cli->format.json)
+    begin_json (cli, peers);
+  for (guint i = 0; i < peers->len; i++)
+    add_row (table, peers->pdata[i]);
+  if (!cli->format.json)
+    format_table_print (table);
+  if (peers->len == 0 && cli->format.tty && !cli->format.json)
+    cli_note ("nobody else is here");
+  return 0;
+}

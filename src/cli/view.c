@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/view.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "cli/client.h"
+
+static const FormatField message_fields[] = {
+  { "seq", "seq", FIELD_NUMBER },          { "id", "id", FIELD_STRING },
+  { "peer", "name", FIELD_STRING },        { "direction", "direction", FIELD_STRING },
+  { "body", "body", FIELD_STRING },        { "time", "time", FIELD_TIME },
+  { "received", "received", FIELD_TIME },  { "state", "state", FIELD_STRING },
+  { "reason", "reason", FIELD_TEXT },      { "trust", "trust", FIELD_STRING },
+  { "encrypted", "encrypted", FIELD_BOOLEAN }, { "reply_to", "reply_to", FIELD_REFERENCE },
+  { "corrects", "corrects", FIELD_REFERENCE }, { "expires", "expires", FIELD_TIME },
+  { "file", "file", FIELD_TEXT },
+};
+
+void
+view_message (JsonBuilder *builder, GVariant *message)
+{
+  format_json_fields (builder, message, message_fields, G_N_ELEMENTS (message_fields));
+  format_json_string (builder, "peer_id", client_path_id (dict_string (message, "peer")));
+}
+
+char *
+view_message_object (GVariant *message)
+{
+  g_autoptr (JsonBuilder) builder = format_json_begin ();
+
+  format_json_string (builder, "type", "message");
+  view_message (builder, message);
+  json_builder_end_object (builder);
+  return format_json_line (builder);
+}
+
+/* "juliet", "me → juliet (queued)", all escaped */
+static char *
+speaker (const Format *format, GVariant *message, ViewSide side)
+{
+  g_autofree char *name = format_text (format, dict_string (message, "name"), TEXT_ESCAPE_LINE);
+  const char *state = dict_string (message, "state");
+  gboolean arrived = g_str_equal (state, "delivered") || g_str_equal (state, "read");
+
+  if (side == VIEW_INCOMING || !g_str_equal (dict_string (message, "direction"), "out"))
+    return format_bold (format, name);
+  if (arrived)
+    return g_strdup_printf ("me to %s", name);
+  return g_strdup_printf ("me to %s (%s)", name, state);
+}
+
+char *
+view_message_line (const Format *format, GVariant *message, ViewSide side, const char *body)
+{
+  g_autofree char *time = format_time (dict_number (message, "time"));
+  g_autofree char *who = speaker (format, message, side);
+  g_autofree char *shown
+      = format_text (format, body != NULL ? body : dict_string (message, "body"), TEXT_ESCAPE_MULTILINE);
+  g_auto (GStrv) lines = g_strsplit (shown, "\n", -1);
+  g_autofree char *indented = g_strjoinv ("\n    ", lines);
+  gboolean edited = body != NULL || dict_number (message, "corrects") != 0;
+
+  return g_strdup_printf ("%s %s: %s%s\n", time, who, indented, edited ? " (edited)" : "");
+}
+
+/* peers -------------------------------------------------------------------------------------------------------- */
+
+static const FormatField peer_fields[] = {
+  { "name", "Name", FIELD_STRING },         { "instance", "Instance", FIELD_STRING },
+  { "id", "Id", FIELD_STRING },             { "nick", "Nick", FIELD_TEXT },
+  { "alias", "Alias", FIELD_TEXT },         { "online", "Online", FIELD_BOOLEAN },
+  { "confirmed", "Confirmed", FIELD_BOOLEAN }, { "status", "Status", FIELD_STRING },
+  { "status_text", "StatusText", FIELD_STRING }, { "trust", "Trust", FIELD_STRING },
+  { "blocked", "Blocked", FIELD_BOOLEAN },  { "fingerprint", "Fingerprint", FIELD_TEXT },
+  { "unread", "Unread", FIELD_NUMBER },     { "queued", "Queued", FIELD_NUMBER },
+  { "last_seen", "LastSeen", FIELD_TIME },  { "self", "Self", FIELD_BOOLEAN },
+};
+
+static GVariantIter *
+addresses_of (GVariant *peer)
+{
+  GVariantIter *iter = NULL;
+
+  return g_variant_lookup (peer, "Addresses", "a(sssq)", &iter) ? iter : NULL;
+}
+
+static void
+add_addresses (JsonBuilder *builder, GVariant *peer)
+{
+  g_autoptr (GVariantIter) iter = addresses_of (peer);
+  const char *interface, *address, *source;
+  guint16 port;
+
+  json_builder_set_member_name (builder, "addresses");
+  json_builder_begin_array (builder);
+  while (iter != NULL && g_variant_iter_next (iter, "(&s&s&sq)", &interface, &address, &source, &port))
+    {
+      json_builder_begin_object (builder);
+      format_json_string (builder, "interface", *interface != '\0' ? interface : NULL);
+      format_json_string (builder, "address", address);
+      format_json_string (builder, "source", source);
+      format_json_number (builder, "port", port);
+      json_builder_end_object (builder);
+    }
+  json_builder_end_array (builder);
+}
+
+void
+view_peer (JsonBuilder *builder, GVariant *peer)
+{
+  g_autofree const char **capabilities = NULL;
+
+  format_json_fields (builder, peer, peer_fields, G_N_ELEMENTS (peer_fields));
+  add_addresses (builder, peer);
+  g_variant_lookup (peer, "Capabilities", "^a&s", &capabilities);
+  format_json_strings (builder, "capabilities", capabilities);
+}
+
+const char *
+view_peer_word (GVariant *peer)
+{
+  const char *status = dict_string (peer, "Status");
+
+  if (!dict_boolean (peer, "Online"))
+    return "offline";
+  if (!dict_boolean (peer, "Confirmed"))
+    return "unconfirmed";
+  return g_str_equal (status, "available") || *status == '\0' ? "online" : status;
+}
+
+char *
+view_peer_place (GVariant *peer)
+{
+  g_autoptr (GVariantIter) iter = addresses_of (peer);
+  const char *instance = dict_string (peer, "Instance"), *machine = strrchr (instance, '@');
+  const char *interface = "", *address = "", *source = "", *name, *where;
+  guint16 port;
+
+  if (iter != NULL)
+    g_variant_iter_next (iter, "(&s&s&sq)", &interface, &address, &source, &port);
+  name = machine != NULL ? machine + 1 : address;
+  where = *name != '\0' ? name : address;
+  return g_strdup_printf ("%s%s%s", where, *where != '\0' && *interface != '\0' ? " " : "", interface);
+}
+
+/* trust -------------------------------------------------------------------------------------------------------- */
+
+gboolean
+view_parse_trust (const char *word, ViewTrust *trust, GError **error)
+{
+  static const char *const words[] = { "any", "plain", "pinned", "verified" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    if (g_str_equal (word, words[i]))
+      {
+        *trust = (ViewTrust) i;
+        return TRUE;
+      }
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
+               "--trust cannot be '%s'\nchoose from any, plain, pinned and verified", word);
+  return FALSE;
+}
+
+/* "new" and "conflict" only pass where anybody does: a stranger with a key is not more than one without. */
+gboolean
+view_trust_suffices (const char *has, ViewTrust wanted)
+{
+  static const struct
+  {
+    const char *word;
+    ViewTrust   worth;
+  } words[] = { { "plain", VIEW_TRUST_PLAIN }, { "pinned", VIEW_TRUST_PINNED }, { "verified", VIEW_TRUST_VERIFIED } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    if (g_str_equal (has, words[i].word))
+      return words[i].worth >= wanted;
+  return wanted == VIEW_TRUST_ANY && !g_str_equal (has, "blocked");
+}
