@@ -129,7 +129,9 @@ on_delay (Parts *parts, const Node *node)
 {
   const char *stamp = node_get (node, "stamp");
 
-  if (parts->stanza->delay == 0 && stamp != NULL && !text_parse_time (stamp, &parts->stanza->delay))
+  if (parts->stanza->delay != 0 || stamp == NULL)
+    return;
+  if (!text_parse_time (stamp, &parts->stanza->delay) || parts->stanza->delay < 0)
     parts->stanza->delay = 0;
 }
 
