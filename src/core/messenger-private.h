@@ -39,6 +39,7 @@ struct _Messenger
   gboolean   telling;   /* tell() runs after this turn */
   guint      unread;
   GSource   *expiry;
+  gint64     started;
   gint64     purged;    /* when the database was last cleaned */
 };
 

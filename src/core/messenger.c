@@ -880,6 +880,12 @@ messenger_port (Messenger *messenger)
   return messenger->listener != NULL ? listener_port (messenger->listener) : 0;
 }
 
+gint64
+messenger_uptime (Messenger *messenger)
+{
+  return g_get_monotonic_time () - messenger->started;
+}
+
 const char *
 messenger_discovery (Messenger *messenger)
 {
@@ -1016,6 +1022,7 @@ messenger_init (Messenger *messenger)
   messenger->changed_messages
       = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) message_row_free);
   messenger->scratch = g_string_sized_new (1024);
+  messenger->started = g_get_monotonic_time ();
 }
 
 static void

@@ -46,6 +46,7 @@ const char *messenger_status_text (Messenger *messenger);
 const char *messenger_instance (Messenger *messenger); /* published, else the one asked for */
 char       *messenger_dup_nick (Messenger *messenger);
 gboolean    messenger_is_on_air (Messenger *messenger);
+gint64      messenger_uptime (Messenger *messenger); /* µs */
 guint16     messenger_port (Messenger *messenger);
 const char *messenger_discovery (Messenger *messenger);
 char      **messenger_problems (Messenger *messenger); /* for people; g_strfreev */

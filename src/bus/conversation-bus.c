@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "bus/api.h"
+#include "bus/service.h"
+
+/* org.hearby.Conversation1 */
+
+static GVariant *
+get_peer (Messenger *messenger, Peer *peer)
+{
+  g_autofree char *path = bus_peer_path (peer->row->id);
+
+  return g_variant_new_object_path (path);
+}
+
+static GVariant *
+get_unread (Messenger *messenger, Peer *peer)
+{
+  return g_variant_new_uint32 (peer->unread);
+}
+
+static GVariant *
+get_queued (Messenger *messenger, Peer *peer)
+{
+  return g_variant_new_uint32 (peer->queued);
+}
+
+static GVariant *
+get_typing (Messenger *messenger, Peer *peer)
+{
+  const char *name = chat_state_name (peer->typing);
+
+  return g_variant_new_string (name != NULL ? name : "");
+}
+
+static GVariant *
+get_last_seq (Messenger *messenger, Peer *peer)
+{
+  return g_variant_new_uint64 (peer->last_seq);
+}
+
+static void
+handle_mark_read (const Call *call)
+{
+  GError *error = NULL;
+  guint64 seq;
+
+  g_variant_get_child (call->arguments, 0, "t", &seq);
+  if (messenger_mark_read (call->messenger, call->peer, MIN (seq, G_MAXINT64), &error))
+    bus_reply_later (call, NULL);
+  else
+    bus_reply_error (call, error);
+}
+
+static void
+handle_set_typing (const Call *call)
+{
+  const char *name;
+  ChatState state;
+
+  g_variant_get_child (call->arguments, 0, "&s", &name);
+  state = chat_state_from_name (name);
+  if (state == CHAT_STATE_NONE)
+    {
+      bus_reply_error (call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "'%s' is no chat state", name));
+      return;
+    }
+  messenger_set_typing (call->messenger, call->peer, state);
+  bus_reply (call, NULL);
+}
+
+const Interface *
+conversation_interface (void)
+{
+  static const MethodRow methods[] = {
+    { "MarkRead", handle_mark_read, NULL },
+    { "SetTyping", handle_set_typing, NULL },
+    { NULL, NULL, NULL },
+  };
+  static const PropertyRow properties[] = {
+    { "Peer", get_peer, 0 },
+    { "Unread", get_unread, PEER_CHANGED_COUNTS },
+    { "Queued", get_queued, PEER_CHANGED_COUNTS },
+    { "Typing", get_typing, PEER_CHANGED_TYPING },
+    { "LastSeq", get_last_seq, PEER_CHANGED_COUNTS },
+    { NULL, NULL, 0 },
+  };
+  static Interface interface = { NULL, methods, properties };
+
+  interface.info = (GDBusInterfaceInfo *) &org_hearby_conversation1_interface;
+  return &interface;
+}

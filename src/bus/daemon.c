@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus/daemon.h"
+
+#include <gio/gio.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/paths.h"
+#include "bus/lock.h"
+#include "bus/logind.h"
+#include "bus/notify.h"
+#include "bus/service.h"
+
+#define JOIN_WAIT_MS 10000
+
+typedef struct
+{
+  GMainLoop *loop;
+  Database  *db;
+  Messenger *messenger;
+  Service   *service;
+  Logind    *logind;
+  int        lock;
+} Daemon;
+
+static int
+complain (GError *error)
+{
+  g_auto (GStrv) lines = g_strsplit (error->message, "\n", 2);
+  int status = error_exit_code (error_code (error));
+
+  fprintf (stderr, "hearby: error: %s\n", lines[0]);
+  if (lines[0] != NULL && lines[1] != NULL)
+    fprintf (stderr, "hearby: hint: %s\n", lines[1]);
+  g_error_free (error);
+  return status;
+}
+
+/* The session bus that we were started in, or NULL; never one that would have to be launched. */
+static char *
+session_bus_address (void)
+{
+  const char *address = g_getenv ("DBUS_SESSION_BUS_ADDRESS");
+  const char *dir = g_getenv ("XDG_RUNTIME_DIR");
+  g_autofree char *path = dir != NULL ? g_build_filename (dir, "bus", NULL) : NULL;
+  g_autofree char *escaped = NULL;
+
+  if (address != NULL && *address != '\0')
+    return g_strdup (address);
+  if (path == NULL || access (path, R_OK | W_OK) != 0)
+    return NULL;
+  escaped = g_dbus_address_escape_value (path);
+  return g_strconcat ("unix:path=", escaped, NULL);
+}
+
+/* Another daemon serves this data folder: it shall serve our bus too. */
+static int
+hand_over (const char *holder, gboolean announce)
+{
+  g_autofree char *bus = session_bus_address ();
+  GError *error = NULL;
+  g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GDBusConnection) connection
+      = g_dbus_connection_new_for_address_sync (holder, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, &error);
+
+  if (connection == NULL)
+    return complain (error);
+  if (announce)
+    {
+      reply = g_dbus_connection_call_sync (connection, NULL, BUS_ROOT, BUS_MANAGER, "Announce",
+                                           g_variant_new ("(a{sv})", NULL), NULL, G_DBUS_CALL_FLAGS_NONE, JOIN_WAIT_MS, NULL, &error);
+      g_clear_pointer (&reply, g_variant_unref);
+    }
+  if (error == NULL && bus != NULL)
+    reply = g_dbus_connection_call_sync (connection, NULL, BUS_ROOT, BUS_MANAGER, "JoinBus",
+                                         g_variant_new ("(sa{sv})", bus, NULL), NULL, G_DBUS_CALL_FLAGS_NONE, JOIN_WAIT_MS, NULL, &error);
+  if (error != NULL)
+    {
+      g_dbus_error_strip_remote_error (error);
+      return complain (error);
+    }
+  fprintf (stderr, "hearby: the daemon runs already%s\n", bus != NULL ? ", and serves this session bus now too" : "");
+  notify ("READY=1");
+  return 0;
+}
+
+static void
+quit (gpointer user_data)
+{
+  Daemon *daemon = user_data;
+
+  g_main_loop_quit (daemon->loop);
+}
+
+static gboolean
+on_signal (gpointer user_data)
+{
+  quit (user_data);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+on_joined (const GError *error, gpointer user_data)
+{
+  if (error != NULL)
+    g_message ("not on the session bus: %s", error->message); /* the private socket serves all the same */
+  notify ("READY=1");
+}
+
+static gboolean
+open_all (Daemon *daemon, GError **error)
+{
+  g_autofree char *data_dir = paths_data_dir ();
+  g_autofree char *runtime_dir = paths_runtime_dir ();
+  g_autofree char *database = paths_database ();
+  g_autofree char *conf = paths_settings ();
+  g_autofree char *warnings = NULL;
+  Settings *settings = settings_load (conf, &warnings, error);
+  const char *address;
+
+  if (settings == NULL)
+    return FALSE;
+  if (warnings != NULL && *warnings != '\0')
+    g_message ("%s: %s", conf, warnings);
+  daemon->db = database_open (database, error);
+  daemon->messenger = daemon->db != NULL ? messenger_new (daemon->db, settings, error) : NULL;
+  if (daemon->messenger == NULL)
+    return FALSE;
+  daemon->service = service_new (daemon->messenger, quit, daemon);
+  address = service_listen (daemon->service, runtime_dir, data_dir, error);
+  return address != NULL && lock_write (daemon->lock, address, error);
+}
+
+static void
+serve (Daemon *daemon, gboolean announce)
+{
+  g_autofree char *bus = session_bus_address ();
+  gboolean first;
+
+  g_unix_signal_add (SIGTERM, on_signal, daemon);
+  g_unix_signal_add (SIGINT, on_signal, daemon);
+  daemon->logind = logind_new (daemon->messenger);
+  if (announce)
+    messenger_announce (daemon->messenger, &first);
+  if (bus != NULL)
+    service_join (daemon->service, bus, on_joined, NULL);
+  else
+    notify ("READY=1");
+  g_main_loop_run (daemon->loop);
+  notify ("STOPPING=1");
+}
+
+static void
+close_all (Daemon *daemon)
+{
+  if (daemon->messenger != NULL)
+    messenger_stop (daemon->messenger);
+  logind_free (daemon->logind);
+  service_free (daemon->service);
+  g_clear_object (&daemon->messenger);
+  database_close (daemon->db);
+  close (daemon->lock);
+  g_main_loop_unref (daemon->loop);
+}
+
+int
+daemon_main (gboolean announce)
+{
+  g_autofree char *data_dir = paths_data_dir ();
+  g_autofree char *lock_path = paths_lock ();
+  g_autofree char *holder = NULL;
+  Daemon daemon = { 0 };
+  GError *error = NULL;
+
+  signal (SIGPIPE, SIG_IGN);
+  umask (0077);
+  if (!paths_make_dir (data_dir, &error))
+    return complain (error);
+  daemon.lock = lock_take (lock_path, &holder, &error);
+  if (holder != NULL)
+    return hand_over (holder, announce);
+  if (daemon.lock < 0)
+    return complain (error);
+
+  daemon.loop = g_main_loop_new (NULL, FALSE);
+  if (open_all (&daemon, &error))
+    serve (&daemon, announce);
+  close_all (&daemon);
+  return error != NULL ? complain (error) : 0;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "base/limits.h"
+#include "bus/service.h"
+
+/* Messages as dictionaries, and the two methods that everybody uses. */
+
+static const char *
+or_empty (const char *text)
+{
+  return text != NULL ? text : "";
+}
+
+GVariant *
+message_to_variant (Messenger *messenger, const MessageRow *row)
+{
+  Peer *peer = roster_by_id (messenger_roster (messenger), row->peer);
+  g_autofree char *path = bus_peer_path (row->peer);
+  g_autofree char *name = peer != NULL ? roster_dup_name (messenger_roster (messenger), peer) : g_strdup ("");
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&builder, "{sv}", "seq", g_variant_new_uint64 (row->seq));
+  g_variant_builder_add (&builder, "{sv}", "peer", g_variant_new_object_path (path));
+  g_variant_builder_add (&builder, "{sv}", "name", g_variant_new_string (name));
+  g_variant_builder_add (&builder, "{sv}", "direction",
+                         g_variant_new_string (row->direction == DIRECTION_IN ? "in" : "out"));
+  g_variant_builder_add (&builder, "{sv}", "id", g_variant_new_string (or_empty (row->id)));
+  g_variant_builder_add (&builder, "{sv}", "body", g_variant_new_string (or_empty (row->body)));
+  g_variant_builder_add (&builder, "{sv}", "time", g_variant_new_int64 (row->time));
+  g_variant_builder_add (&builder, "{sv}", "received", g_variant_new_int64 (row->received));
+  g_variant_builder_add (&builder, "{sv}", "state", g_variant_new_string (message_state_name (row->state)));
+  g_variant_builder_add (&builder, "{sv}", "reason", g_variant_new_string (or_empty (row->reason)));
+  g_variant_builder_add (&builder, "{sv}", "trust", g_variant_new_string (or_empty (row->trust)));
+  g_variant_builder_add (&builder, "{sv}", "encrypted", g_variant_new_boolean (row->encrypted));
+  g_variant_builder_add (&builder, "{sv}", "corrects", g_variant_new_uint64 (row->corrects));
+  g_variant_builder_add (&builder, "{sv}", "expires", g_variant_new_int64 (row->expires));
+  g_variant_builder_add (&builder, "{sv}", "confirms", g_variant_new_boolean (row->confirms));
+  return g_variant_builder_end (&builder);
+}
+
+/* @ids: those of the peers asked for; NULL in it: everybody. */
+static gboolean
+read_peers (const Call *call, GVariant *filter, GArray **ids, GError **error)
+{
+  g_autoptr (GVariant) paths = bus_option (filter, "peers", G_VARIANT_TYPE_OBJECT_PATH_ARRAY);
+  g_autoptr (GPtrArray) peers = NULL;
+
+  if (paths == NULL)
+    return TRUE;
+  peers = bus_peers (call->messenger, paths, error);
+  if (peers == NULL)
+    return FALSE;
+  *ids = g_array_new (FALSE, FALSE, sizeof (gint64));
+  for (guint i = 0; i < peers->len; i++)
+    g_array_append_val (*ids, ((Peer *) g_ptr_array_index (peers, i))->row->id);
+  return TRUE;
+}
+
+static gboolean
+apply_consumer (const Call *call, GVariant *options, MessageFilter *filter, GError **error)
+{
+  g_autofree char *consumer = bus_option_string (options, "consumer");
+  guint64 acknowledged;
+
+  if (consumer == NULL)
+    return TRUE;
+  if (!consumers_get (messenger_database (call->messenger), consumer, &acknowledged, error))
+    return FALSE;
+  filter->incoming = TRUE;
+  filter->since_seq = MAX (filter->since_seq, acknowledged);
+  return TRUE;
+}
+
+void
+handle_list_messages (const Call *call)
+{
+  g_autoptr (GVariant) options = g_variant_get_child_value (call->arguments, 0);
+  g_autoptr (GVariant) limit = bus_option (options, "limit", G_VARIANT_TYPE_UINT32);
+  g_autofree char *search = bus_option_string (options, "search");
+  g_autoptr (GArray) ids = NULL;
+  g_autoptr (GPtrArray) rows = NULL;
+  GError *error = NULL;
+  GVariantBuilder list;
+  MessageFilter filter = {
+    .since_seq = bus_option_uint64 (options, "since_seq"),
+    .before_seq = bus_option_uint64 (options, "before_seq"),
+    .since = bus_option_int64 (options, "since"),
+    .until = bus_option_int64 (options, "until"),
+    .search = search,
+    .incoming = bus_option_boolean (options, "incoming"),
+    .unread = bus_option_boolean (options, "unread"),
+    .newest = bus_option_boolean (options, "newest"),
+    .limit = limit != NULL ? g_variant_get_uint32 (limit) : 0,
+  };
+
+  if (read_peers (call, options, &ids, &error) && apply_consumer (call, options, &filter, &error))
+    {
+      filter.peers = ids != NULL ? (const gint64 *) (gpointer) ids->data : NULL;
+      filter.n_peers = ids != NULL ? ids->len : 0;
+      rows = messages_list (messenger_database (call->messenger), &filter, &error);
+    }
+  if (rows == NULL)
+    {
+      bus_reply_error (call, error);
+      return;
+    }
+  g_variant_builder_init (&list, G_VARIANT_TYPE ("aa{sv}"));
+  for (guint i = 0; i < rows->len; i++)
+    g_variant_builder_add_value (&list, message_to_variant (call->messenger, g_ptr_array_index (rows, i)));
+  bus_reply_later (call, g_variant_new ("(aa{sv})", &list)); /* nothing is shown that was not committed */
+}
+
+void
+handle_send_message (const Call *call)
+{
+  g_autoptr (GVariant) paths = g_variant_get_child_value (call->arguments, 0);
+  g_autoptr (GVariant) options = g_variant_get_child_value (call->arguments, 2);
+  g_autofree char *key = bus_option_string (options, "id");
+  g_autoptr (GPtrArray) to = NULL;
+  g_autoptr (GArray) seqs = NULL;
+  GError *error = NULL;
+  const char *text;
+  SendOptions how = {
+    .key = key,
+    .expire_s = bus_option_int64 (options, "expire"),
+    .plaintext = bus_option_boolean (options, "plaintext"),
+    .now = bus_option_boolean (options, "now"),
+    .confirm = bus_option_boolean (options, "confirm"),
+    .replaces = bus_option_uint64 (options, "replaces"),
+  };
+
+  g_variant_get_child (call->arguments, 1, "&s", &text);
+  to = bus_peers (call->messenger, paths, &error);
+  if (to != NULL && to->len == 0)
+    g_set_error (&error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "a message to nobody");
+  else if (to != NULL)
+    seqs = messenger_send (call->messenger, (Peer **) to->pdata, to->len, text, &how, &error);
+  if (seqs == NULL)
+    bus_reply_error (call, error);
+  else
+    bus_reply_later (call, g_variant_new ("(@at)", g_variant_new_fixed_array (G_VARIANT_TYPE_UINT64, seqs->data, seqs->len,
+                                                                              sizeof (guint64))));
+}
