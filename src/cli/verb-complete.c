@@ -5,6 +5,8 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 
+#define FROM "--from="
+
 /* One candidate for the word that is being typed. A peer chooses its name itself, and shells put what they get here into
  * the command line: only harmless characters pass. */
 static void
@@ -19,8 +21,6 @@ offer (const char *candidate, const char *prefix)
       if (c < 0x80 ? !g_ascii_isalnum ((char) c) && strchr ("@._+-:=,/", (int) c) == NULL : !g_unichar_isalnum (c))
         return;
     }
-  if (*prefix != '-' && *candidate == '-')
-    return;
   puts (candidate);
 }
 
@@ -41,14 +41,25 @@ offer_verbs (const char *prefix)
     offer (row->name, prefix);
 }
 
-/* Two properties of the manager's and the peers' state; nothing where no daemon runs. */
 static void
-offer_peers (const char *prefix)
+offer_name (const char *before, const char *name, const char *prefix)
+{
+  g_autofree char *word = g_strconcat (before, name, NULL);
+
+  /* A name that looks like an option would be one. */
+  if (*name != '-')
+    offer (word, prefix);
+}
+
+/* Peers and aliases, with @before in front; nothing where no daemon runs. */
+static void
+offer_peers (const char *before, const char *prefix)
 {
   g_autoptr (Client) client = client_open (CLIENT_ONLY_RUNNING, NULL);
   g_autoptr (GVariant) objects = client != NULL ? client_objects (client, NULL) : NULL;
   GVariantIter iter, aliases;
-  GVariant *interfaces, *known;
+  g_autoptr (GVariant) manager = NULL, known = NULL;
+  GVariant *interfaces;
   const char *name;
 
   if (objects == NULL)
@@ -59,18 +70,16 @@ offer_peers (const char *prefix)
       g_autoptr (GVariant) peer = g_variant_lookup_value (interfaces, CLIENT_PEER, G_VARIANT_TYPE_VARDICT);
 
       if (peer != NULL && !dict_boolean (peer, "Self"))
-        offer (dict_string (peer, "Name"), prefix);
+        offer_name (before, dict_string (peer, "Name"), prefix);
       g_variant_unref (interfaces);
     }
-  g_clear_pointer (&objects, g_variant_unref);
-  objects = client_properties (client, CLIENT_ROOT, CLIENT_MANAGER, NULL);
-  known = objects != NULL ? g_variant_lookup_value (objects, "Aliases", G_VARIANT_TYPE ("a{sao}")) : NULL;
+  manager = client_properties (client, CLIENT_ROOT, CLIENT_MANAGER, NULL);
+  known = manager != NULL ? g_variant_lookup_value (manager, "Aliases", G_VARIANT_TYPE ("a{sao}")) : NULL;
   if (known == NULL)
     return;
   g_variant_iter_init (&aliases, known);
   while (g_variant_iter_next (&aliases, "{&s@ao}", &name, NULL))
-    offer (name, prefix);
-  g_variant_unref (known);
+    offer_name (before, name, prefix);
 }
 
 static void
@@ -123,7 +132,7 @@ offer_place (const char *verb, guint place, const char *prefix)
       switch (places[i].what)
         {
         case OFFER_PEERS:
-          offer_peers (prefix);
+          offer_peers ("", prefix);
           break;
         case OFFER_SETTINGS:
           offer_settings (prefix);
@@ -155,8 +164,10 @@ verb_complete (Cli *cli, GError **error)
     return 0;
   for (guint i = 1; i + 1 < cli->n_args; i++)
     place += *cli->args[i] != '-';
-  if (g_str_equal (cli->args[cli->n_args - 2], "--from") || g_str_has_prefix (prefix, "--from="))
-    offer_peers (g_str_has_prefix (prefix, "--from=") ? prefix + strlen ("--from=") : prefix);
+  if (g_str_equal (cli->args[cli->n_args - 2], "--from"))
+    offer_peers ("", prefix);
+  else if (g_str_has_prefix (prefix, FROM))
+    offer_peers (FROM, prefix);
   else if (*prefix == '-')
     {
       offer_options (row->options, prefix);
