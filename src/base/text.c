@@ -62,6 +62,17 @@ clean_one (GString *out, const char *p, gsize left, gboolean line)
   return size;
 }
 
+/* How many bytes at @p are ASCII that stays as it is: nearly all of most texts, so it pays to copy them in one go. */
+static gsize
+plain_run (const char *p, gsize left)
+{
+  gsize size = 0;
+
+  while (size < left && p[size] >= 0x20 && p[size] < 0x7f)
+    size++;
+  return size;
+}
+
 static char *
 clean (const char *text, gssize len, gsize max_bytes, gboolean line)
 {
@@ -70,7 +81,12 @@ clean (const char *text, gssize len, gsize max_bytes, gboolean line)
 
   while (left > 0 && out->len <= max_bytes)
     {
-      gsize size = clean_one (out, text, left, line);
+      gsize size = plain_run (text, MIN (left, max_bytes + 1 - out->len));
+
+      if (size > 0)
+        g_string_append_len (out, text, (gssize) size);
+      else
+        size = clean_one (out, text, left, line);
 
       text += size;
       left -= size;
