@@ -513,6 +513,24 @@ scan_byte (Scan *scan, guint8 c)
     }
 }
 
+/* How many of @bytes leave the most usual states as they are. */
+static gsize
+uneventful (ScanState state, const guint8 *bytes, gsize len)
+{
+  gsize i = 0;
+
+  if (state == SCAN_TEXT)
+    while (i < len && bytes[i] != '<' && bytes[i] != '&')
+      i++;
+  else if (state == SCAN_TAG)
+    while (i < len && bytes[i] != '>' && bytes[i] != '<' && bytes[i] != '\'' && bytes[i] != '"')
+      i++;
+  else if (state == SCAN_SINGLE || state == SCAN_DOUBLE)
+    while (i < len && bytes[i] != '\'' && bytes[i] != '"' && bytes[i] != '<')
+      i++;
+  return i;
+}
+
 /* How many of @bytes expat may have now: all but an unfinished token at the end. */
 static gsize
 scan_bytes (Scan *scan, const guint8 *bytes, gsize len)
@@ -521,6 +539,9 @@ scan_bytes (Scan *scan, const guint8 *bytes, gsize len)
 
   for (gsize i = 0; i < len && scan->state != SCAN_RESTRICTED; i++)
     {
+      i += uneventful (scan->state, bytes + i, len - i - 1);
+      if (scan->state == SCAN_TEXT)
+        whole = i;
       scan_byte (scan, bytes[i]);
       if (scan->state == SCAN_TEXT || scan->state == SCAN_CDATA)
         whole = i + 1;

@@ -35,7 +35,8 @@ typedef enum
   READER_ERROR_RESTRICTED_XML,
   READER_ERROR_UNSUPPORTED_ENCODING,
   READER_ERROR_POLICY_VIOLATION, /* a limit */
-  READER_ERROR_INVALID_XML,      /* text between stanzas that is no white space, bytes after the end */
+  READER_ERROR_INVALID_XML,      /* text between stanzas that is no white space, bytes after the end. Where that text
+                                    is ill-formed as well, it depends on the slices which of the two is reported */
 } ReaderErrorCode;
 
 /* reader_error_condition: the element's name, "not-well-formed" */
