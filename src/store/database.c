@@ -71,10 +71,12 @@ static GError *
 error_of (sqlite3 *sqlite, const char *path)
 {
   int         result = sqlite3_errcode (sqlite);
-  int         number = sqlite3_system_errno (sqlite);
+  int         number = errno; /* COMMIT, unlike other statements, does not tell SQLite's errno */
   HearbyError code = HEARBY_ERROR_FAILED;
   const char *what = sqlite3_errmsg (sqlite);
 
+  if (code_of_errno (number) == HEARBY_ERROR_FILE_ERROR && sqlite3_system_errno (sqlite) != 0)
+    number = sqlite3_system_errno (sqlite);
   for (guint i = 0; i < G_N_ELEMENTS (results); i++)
     if (results[i].result == (result & 0xff))
       {
@@ -186,6 +188,13 @@ make_file (const char *path, GError **error)
 }
 
 /* The connection ----------------------------------------------------------------------------------------------- */
+
+static int
+step (sqlite3_stmt *stmt)
+{
+  errno = 0; /* for error_of() */
+  return sqlite3_step (stmt);
+}
 
 static gboolean
 execute (Database *db, const char *sql, GError **error)
@@ -365,7 +374,7 @@ database_commit (Database *db, GError **error)
   if (!database_is_dirty (db))
     return TRUE;
   commit = database_prepare (db, "COMMIT");
-  if (db->failure == NULL && sqlite3_step (commit) != SQLITE_DONE)
+  if (db->failure == NULL && step (commit) != SQLITE_DONE)
     fail_write (db, NULL);
   sqlite3_reset (commit);
   if (db->failure != NULL)
@@ -423,7 +432,7 @@ database_write (Database *db, sqlite3_stmt *stmt, GError **error)
     {
       sqlite3_stmt *begin = database_prepare (db, "BEGIN IMMEDIATE");
 
-      if (sqlite3_step (begin) != SQLITE_DONE)
+      if (step (begin) != SQLITE_DONE)
         {
           fail_write (db, error);
           sqlite3_reset (begin);
@@ -431,7 +440,7 @@ database_write (Database *db, sqlite3_stmt *stmt, GError **error)
         }
       sqlite3_reset (begin);
     }
-  result = sqlite3_step (stmt);
+  result = step (stmt);
   if ((result & 0xff) == SQLITE_CONSTRAINT) /* a row for a peer that was forgotten: only this statement is undone */
     g_propagate_error (error, error_of (db->sqlite, db->path));
   else if (result != SQLITE_DONE)
@@ -455,7 +464,7 @@ database_changes (Database *db)
 gboolean
 database_read (Database *db, sqlite3_stmt *stmt, GError **error)
 {
-  int result = stmt != NULL ? sqlite3_step (stmt) : SQLITE_MISUSE;
+  int result = stmt != NULL ? step (stmt) : SQLITE_MISUSE;
 
   if (result == SQLITE_ROW)
     return TRUE;
