@@ -17,13 +17,13 @@ static const struct
   [STATUS_OFFLINE] = { "offline", NULL },
 };
 
-/* The keys that hold text, in the order in which they are published: what comes last is left out first when a record
- * is full. */
+/* The keys that hold text, in the order in which they are published: what comes last is left out first when a
+ * record is full. */
 static const struct
 {
   const char *key;
-  gsize       offset;
-  gsize       max;
+  gsize offset;
+  gsize max;
 } fields[] = {
   { "nick", G_STRUCT_OFFSET (Presence, nick), LIMIT_NICK },
   { "1st", G_STRUCT_OFFSET (Presence, first), LIMIT_TXT_STRING },
@@ -113,7 +113,8 @@ key_is (const char *key, gsize len, const char *name)
   return strlen (name) == len && g_ascii_strncasecmp (key, name, len) == 0;
 }
 
-/* @seen: a bit each field, and one for the status, so that the first of equal keys counts even without a value. */
+/* @seen: a bit each field, and one for the status, so that the first of equal keys counts even without a
+ * value. */
 static void
 read_string (Presence *presence, const char *string, gsize len, guint *seen)
 {

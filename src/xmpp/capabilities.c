@@ -9,7 +9,7 @@
 
 static const struct
 {
-  Capability  capability;
+  Capability capability;
   const char *name;
   const char *feature;
 } known[] = {
@@ -140,7 +140,7 @@ feature_part (const Node *node)
 
 /* The parts of all children of that name. */
 static GPtrArray *
-collect (const Node *node, const char *name, const char *ns, char *(*part) (const Node *))
+collect (const Node *node, const char *name, const char *ns, char *(*part) (const Node *) )
 {
   GPtrArray *parts = g_ptr_array_new_with_free_func (g_free);
 
@@ -241,7 +241,8 @@ capabilities_ver (const Node *query)
   guint8 digest[20];
   gsize digest_len = sizeof digest;
 
-  if (holds_less_than (query) || !append_sorted (s, identities) || !append_sorted (s, features) || !append_forms (s, query))
+  if (holds_less_than (query) || !append_sorted (s, identities) || !append_sorted (s, features)
+      || !append_forms (s, query))
     return NULL;
   g_checksum_update (sha1, (const guchar *) s->str, (gssize) s->len);
   g_checksum_get_digest (sha1, digest, &digest_len);

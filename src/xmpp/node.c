@@ -220,7 +220,8 @@ attributes_equal (const Node *a, const Node *b)
   return TRUE;
 }
 
-/* The next child from *@at on: an element, or NULL with the text up to the next element (or the end) in @text. */
+/* The next child from *@at on: an element, or NULL with the text up to the next element (or the end) in
+ * @text. */
 static const Node *
 next_part (const Node *node, guint *at, GString *text)
 {

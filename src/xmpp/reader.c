@@ -12,9 +12,9 @@
 /* Expat keeps each name it ever saw. A new parser, which is shown the header again, bounds that. */
 #define RENEW_AFTER (4 * 1024 * 1024)
 
-/* Where the scanner stands. Expat starts each unfinished token anew whenever it is given more, which is quadratic; so
- * it only gets whole tokens, and these states find their ends. They need not know more: what is wrong is found
- * by expat. */
+/* Where the scanner stands. Expat starts each unfinished token anew whenever it is given more, which is
+ * quadratic; so it only gets whole tokens, and these states find their ends. They need not know more: what is
+ * wrong is found by expat. */
 typedef enum
 {
   SCAN_TEXT,
@@ -33,35 +33,35 @@ typedef enum
 typedef struct
 {
   ScanState state;
-  guint     run; /* CDATA: how many ] in a row; INSTRUCTION: 1 after ?; CDATA_OPEN: how far */
+  guint run; /* CDATA: how many ] in a row; INSTRUCTION: 1 after ?; CDATA_OPEN: how far */
 } Scan;
 
 struct _Reader
 {
   ReaderLimits limits;
-  XML_Parser   parser;
-  GError      *error;
+  XML_Parser parser;
+  GError *error;
 
   GArray *events; /* ReaderEvent */
-  guint   taken;
+  guint taken;
 
-  Node   **open; /* of the present top-level element: open[1], its child open[2] … */
-  guint    depth;
-  GString *text;       /* not yet in a node */
-  guint    nodes;      /* below the top-level element */
-  guint    namespaces; /* declared on the element that comes next */
-  char    *default_ns; /* of the header */
+  Node **open; /* of the present top-level element: open[1], its child open[2] … */
+  guint depth;
+  GString *text;    /* not yet in a node */
+  guint nodes;      /* below the top-level element */
+  guint namespaces; /* declared on the element that comes next */
+  char *default_ns; /* of the header */
   gboolean closed;
-  gsize    closed_at;
+  gsize closed_at;
 
-  Scan        scan;
-  GByteArray *held;          /* a token that is not complete */
-  gsize       fed;           /* bytes given to expat */
-  gsize       element_start; /* of the present top-level element */
+  Scan scan;
+  GByteArray *held;    /* a token that is not complete */
+  gsize fed;           /* bytes given to expat */
+  gsize element_start; /* of the present top-level element */
 
   GByteArray *header; /* the bytes up to the end of the header, for a new parser */
-  gsize       base;   /* position of the present parser's first byte; it wraps below zero */
-  gboolean    renewing;
+  gsize base;         /* position of the present parser's first byte; it wraps below zero */
+  gboolean renewing;
 };
 
 const ReaderLimits reader_default_limits = {
@@ -76,13 +76,14 @@ static const struct
   const char *message;
 } errors[] = {
   [READER_ERROR_NOT_WELL_FORMED] = { "not-well-formed", "the peer's XML is not well-formed" },
-  [READER_ERROR_RESTRICTED_XML] = { "restricted-xml", "the peer's XML has parts that a stream must not have" },
+  [READER_ERROR_RESTRICTED_XML]
+  = { "restricted-xml", "the peer's XML has parts that a stream must not have" },
   [READER_ERROR_UNSUPPORTED_ENCODING] = { "unsupported-encoding", "the peer's XML is not UTF-8" },
   [READER_ERROR_POLICY_VIOLATION] = { "policy-violation", "the peer's XML is larger than allowed" },
   [READER_ERROR_INVALID_XML] = { "invalid-xml", "the peer sent something between its stanzas" },
 };
 
-G_DEFINE_QUARK (hearby-reader-error-quark, reader_error)
+G_DEFINE_QUARK (hearby - reader - error - quark, reader_error)
 
 const char *
 reader_error_condition (ReaderErrorCode code)
@@ -130,7 +131,7 @@ queue (Reader *reader, ReaderEventType type, Node *node)
 typedef struct
 {
   const char *ns; /* NULL: none */
-  gsize       ns_len;
+  gsize ns_len;
   const char *name;
 } QName;
 
@@ -223,7 +224,7 @@ on_start (void *data, const char *name, const char **attributes)
 {
   Reader *reader = data;
   gboolean too_deep = reader->depth >= reader->limits.max_depth;
-  Node    *node;
+  Node *node;
 
   reader->namespaces = 0;
   if (reader->renewing)
@@ -344,7 +345,7 @@ code_of_expat (enum XML_Error error)
 {
   static const struct
   {
-    enum XML_Error  expat;
+    enum XML_Error expat;
     ReaderErrorCode code;
   } codes[] = {
     { XML_ERROR_UNDEFINED_ENTITY, READER_ERROR_RESTRICTED_XML },
@@ -368,6 +369,10 @@ make_parser (Reader *reader)
 
   if (parser == NULL)
     g_error ("out of memory");
+#ifdef HAVE_REPARSE_DEFERRAL
+  XML_SetReparseDeferralEnabled (parser,
+                                 XML_FALSE); /* the scanner does it, and knows when a token is complete */
+#endif
   XML_SetUserData (parser, reader);
   XML_SetElementHandler (parser, on_start, on_end);
   XML_SetCharacterDataHandler (parser, on_text);
@@ -549,7 +554,8 @@ scan_bytes (Scan *scan, const guint8 *bytes, gsize len)
   return whole;
 }
 
-/* Expat would take a UTF-16 byte order mark, or a NUL beside the first byte, for a reason to change the encoding. */
+/* Expat would take a UTF-16 byte order mark, or a NUL beside the first byte, for a reason to change the
+ * encoding. */
 static gboolean
 is_other_encoding (const Reader *reader, const guint8 *bytes, gsize len)
 {

@@ -48,15 +48,16 @@ stanza_free (Stanza *stanza)
 /* What can only be judged when all children were seen. */
 typedef struct
 {
-  Stanza     *stanza;
+  Stanza *stanza;
   const Node *body;
   const Node *html;
-  char       *origin_id;
-  gboolean    receipt_wanted;
-  gboolean    partial; /* iChat's body of what is being typed */
+  char *origin_id;
+  gboolean receipt_wanted;
+  gboolean partial; /* iChat's body of what is being typed */
 } Parts;
 
-/* An id of the peer, or NULL where there is none or it is too long: one that is cut would name another message. */
+/* An id of the peer, or NULL where there is none or it is too long: one that is cut would name another
+ * message. */
 static char *
 dup_id (const Node *node)
 {
@@ -142,8 +143,8 @@ on_chat_state (Parts *parts, const Node *node)
     parts->stanza->state = chat_state_from_name (node->name);
 }
 
-/* XEP-0022. With an id it is iChat's notice of typing, with what was typed so far; libpurple puts one without an id
- * into each message. */
+/* XEP-0022. With an id it is iChat's notice of typing, with what was typed so far; libpurple puts one without
+ * an id into each message. */
 static void
 on_event (Parts *parts, const Node *node)
 {
@@ -163,7 +164,8 @@ on_error (Parts *parts, const Node *node)
     {
       const Node *child = g_ptr_array_index (node->children, i);
 
-      if (child->name == NULL || g_strcmp0 (child->ns, NS_STANZA_ERROR) != 0 || g_str_equal (child->name, "text"))
+      if (child->name == NULL || g_strcmp0 (child->ns, NS_STANZA_ERROR) != 0
+          || g_str_equal (child->name, "text"))
         continue;
       parts->stanza->error_condition = text_clean_line (child->name, -1, LIMIT_NAME);
       return;
@@ -176,12 +178,18 @@ static const struct
   const char *ns;   /* NULL: any */
   void (*on_child) (Parts *parts, const Node *node);
 } children[] = {
-  { "body", NS_CLIENT, on_body },          { "html", NULL, on_html },
-  { "request", NS_RECEIPTS, on_request },  { "received", NS_RECEIPTS, on_received },
-  { "markable", NS_MARKERS, on_markable }, { "displayed", NS_MARKERS, on_displayed },
-  { "replace", NS_CORRECT, on_replace },   { "origin-id", NS_SID, on_origin_id },
-  { "delay", NS_DELAY, on_delay },         { NULL, NS_CHAT_STATES, on_chat_state },
-  { "x", NS_EVENT, on_event },             { "error", NS_CLIENT, on_error },
+  { "body", NS_CLIENT, on_body },
+  { "html", NULL, on_html },
+  { "request", NS_RECEIPTS, on_request },
+  { "received", NS_RECEIPTS, on_received },
+  { "markable", NS_MARKERS, on_markable },
+  { "displayed", NS_MARKERS, on_displayed },
+  { "replace", NS_CORRECT, on_replace },
+  { "origin-id", NS_SID, on_origin_id },
+  { "delay", NS_DELAY, on_delay },
+  { NULL, NS_CHAT_STATES, on_chat_state },
+  { "x", NS_EVENT, on_event },
+  { "error", NS_CLIENT, on_error },
 };
 
 static void
@@ -267,7 +275,7 @@ iq_kind (const Stanza *stanza, const Node *node)
   static const struct
   {
     const char *type;
-    StanzaKind  kind;
+    StanzaKind kind;
   } kinds[] = {
     { "get", STANZA_IQ_GET },
     { "set", STANZA_IQ_SET },
@@ -327,8 +335,8 @@ open_message (GString *out, const char *from, const char *to, const char *id)
   g_string_append_c (out, '>');
 }
 
-/* A body of nothing but '&' grows beyond LIMIT_STANZA by escaping and would break the peer's stream each time it is
- * sent. As CDATA it does not. */
+/* A body of nothing but '&' grows beyond LIMIT_STANZA by escaping and would break the peer's stream each time
+ * it is sent. As CDATA it does not. */
 static void
 append_body (GString *out, const char *body)
 {

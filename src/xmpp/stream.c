@@ -9,12 +9,12 @@
 struct _Stream
 {
   StreamRole role;
-  char      *from, *to;
-  Reader    *reader;
-  GString   *output; /* NULL: nothing */
-  Node      *features;
+  char *from, *to;
+  Reader *reader;
+  GString *output; /* NULL: nothing */
+  Node *features;
 
-  char    *peer_from, *peer_to;
+  char *peer_from, *peer_to;
   gboolean header_received;
   gboolean peer_is_1_0;
   gboolean features_received;
@@ -24,10 +24,10 @@ struct _Stream
   gboolean ready;
   gboolean close_sent;
 
-  gboolean    ready_due;  /* READY is the next event */
-  const char *failure;    /* broken; interned */
-  gboolean    failed_due; /* FAILED is the next event */
-  gboolean    by_peer;
+  gboolean ready_due;  /* READY is the next event */
+  const char *failure; /* broken; interned */
+  gboolean failed_due; /* FAILED is the next event */
+  gboolean by_peer;
 };
 
 Stream *

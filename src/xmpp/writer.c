@@ -197,7 +197,8 @@ writer_append (GString *out, const Node *node, const char *scope)
 void
 writer_append_header (GString *out, const char *from, const char *to, const char *id, gboolean version_1_0)
 {
-  g_string_append (out, "<?xml version='1.0'?><stream:stream xmlns='" NS_CLIENT "' xmlns:stream='" NS_STREAM "'");
+  g_string_append (out,
+                   "<?xml version='1.0'?><stream:stream xmlns='" NS_CLIENT "' xmlns:stream='" NS_STREAM "'");
   writer_append_attribute (out, "from", from);
   writer_append_attribute (out, "to", to);
   writer_append_attribute (out, "id", id);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a message costs without network and disk: written, through two streams joined by memory, read and understood. */
+/* What a message costs without network and disk: written, through two streams joined by memory, read and
+ * understood. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Properties: the same events in whatever slices, and broken by all or none; what is accepted writes back to the same
- * meaning. */
+/* Properties: the same events in whatever slices, and broken by all or none; what is accepted writes back to
+ * the same meaning. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -64,8 +64,9 @@ read_log (const guint8 *data, gsize size, guint32 seed, gboolean round_trip)
       node_free (event.node);
     }
   if (!reader_push (reader, NULL, 0, &error))
-    g_string_append (log, error->code == READER_ERROR_INVALID_XML ? "not-well-formed" /* either; see reader.h */
-                                                                  : reader_error_condition (error->code));
+    g_string_append (log, error->code == READER_ERROR_INVALID_XML
+                              ? "not-well-formed" /* either; see reader.h */
+                              : reader_error_condition (error->code));
   return log;
 }
 

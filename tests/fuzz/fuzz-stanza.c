@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Properties: everything that is understood is clean and within its limit, and a message that we write again from it
- * means the same; capabilities of any query end. */
+/* Properties: everything that is understood is clean and within its limit, and a message that we write again
+ * from it means the same; capabilities of any query end. */
 #include "fuzz.h"
 
 #include <string.h>

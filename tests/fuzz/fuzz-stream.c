@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Properties: events come in order and end with at most one FAILED or CLOSED; whatever the peer says, what we write is
- * one well-formed stream. The first byte chooses the role and when we accept, answer and close. */
+/* Properties: events come in order and end with at most one FAILED or CLOSED; whatever the peer says, what we
+ * write is one well-formed stream. The first byte chooses the role and when we accept, answer and close. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -9,10 +9,10 @@
 
 typedef struct
 {
-  Stream  *stream;
-  Reader  *peer; /* reads what we write */
+  Stream *stream;
+  Reader *peer; /* reads what we write */
   gboolean header, over;
-  guint8   choice;
+  guint8 choice;
 } Run;
 
 static void

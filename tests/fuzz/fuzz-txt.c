@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Properties: any record is understood; ours, made of it, is read back and made again the same; any name is made valid. The
- * input is a TXT record's data as in DNS: length, string, length, string … */
+/* Properties: any record is understood; ours, made of it, is read back and made again the same; any name is
+ * made valid. The input is a TXT record's data as in DNS: length, string, length, string … */
 #include "fuzz.h"
 
 #include <string.h>
@@ -36,7 +36,8 @@ check_same (GPtrArray *a, GPtrArray *b)
       GBytes *string = g_ptr_array_index (a, i);
 
       g_assert_true (g_bytes_equal (string, g_ptr_array_index (b, i)));
-      g_assert_true (g_utf8_validate (g_bytes_get_data (string, NULL), (gssize) g_bytes_get_size (string), NULL));
+      g_assert_true (
+          g_utf8_validate (g_bytes_get_data (string, NULL), (gssize) g_bytes_get_size (string), NULL));
       g_assert_cmpuint (g_bytes_get_size (string), <=, LIMIT_TXT_STRING);
       total += 1 + g_bytes_get_size (string);
     }

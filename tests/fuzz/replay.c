@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Goal: what a fuzzer once found stays fixed. Every file of a corpus runs whole and cut after each of its bytes. */
+/* Goal: what a fuzzer once found stays fixed. Every file of a corpus runs whole and cut after each of its
+ * bytes. */
 #include "fuzz.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Goal: each legacy program's stream is understood, in both roles, whole, byte by byte and in random slices. */
+/* Goal: each legacy program's stream is understood, in both roles, whole, byte by byte and in random slices.
+ */
 #include "xmpp/stream.h"
 
 #include <string.h>
@@ -15,14 +16,15 @@
 typedef struct
 {
   const char *program;
-  StreamRole  our_role;
+  StreamRole our_role;
   const char *bytes;
   const char *events;
 } Script;
 
 static const Script scripts[] = {
   { "libpurple", STREAM_RESPONDER,
-    DECLARATION "<stream:stream " XMLNS " from=\"juliet@pronto\" to=\"romeo@forza\">"
+    DECLARATION
+    "<stream:stream " XMLNS " from=\"juliet@pronto\" to=\"romeo@forza\">"
     "<message to='romeo@forza' from='juliet@pronto' type='chat'><body>hi there</body>"
     "<html xmlns='http://www.w3.org/1999/xhtml'><body><font>hi there</font></body></html>"
     "<x xmlns='jabber:x:event'><composing/></x></message>"
@@ -37,17 +39,20 @@ static const Script scripts[] = {
     "H(juliet@pronto,romeo@forza) R C" },
   { "libpurple", STREAM_INITIATOR,
     DECLARATION "<stream:stream " XMLNS " from=\"juliet@pronto\" to=\"romeo@forza\">"
-    "<iq type='set' to='romeo@forza' from='juliet@pronto' id='0'><si xmlns='http://jabber.org/protocol/si' id='0' "
-    "profile='http://jabber.org/protocol/si/profile/file-transfer'><file xmlns="
-    "'http://jabber.org/protocol/si/profile/file-transfer' name='a.txt' size='3'/></si></iq>",
+                "<iq type='set' to='romeo@forza' from='juliet@pronto' id='0'><si "
+                "xmlns='http://jabber.org/protocol/si' id='0' "
+                "profile='http://jabber.org/protocol/si/profile/file-transfer'><file xmlns="
+                "'http://jabber.org/protocol/si/profile/file-transfer' name='a.txt' size='3'/></si></iq>",
     "H(juliet@pronto,romeo@forza) R iq" },
   { "Salut", STREAM_RESPONDER,
     "<?xml version='1.0' encoding='UTF-8'?>\n<stream:stream xmlns='jabber:client' "
     "xmlns:stream='http://etherx.jabber.org/streams' to='romeo@forza' from='wjt@bael' version='1.0'>\n"
     "<stream:features/>\n<message type='chat' from='wjt@bael' to='romeo@forza'><body>hello</body>"
-    "<active xmlns='http://jabber.org/protocol/chatstates'/><html xmlns='http://jabber.org/protocol/xhtml-im'>"
+    "<active xmlns='http://jabber.org/protocol/chatstates'/><html "
+    "xmlns='http://jabber.org/protocol/xhtml-im'>"
     "<body xmlns='http://www.w3.org/1999/xhtml'><p>hello</p></body></html></message>"
-    "<message type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message></stream:stream>\n",
+    "<message type='chat'><composing "
+    "xmlns='http://jabber.org/protocol/chatstates'/></message></stream:stream>\n",
     "H(wjt@bael,romeo@forza,1.0) R \"hello\" (active) (composing) C" },
   { "Salut", STREAM_INITIATOR,
     "<?xml version='1.0' encoding='UTF-8'?>\n<stream:stream xmlns='jabber:client' "
@@ -58,20 +63,24 @@ static const Script scripts[] = {
     "<?xml version=\"1.0\" encoding=\"UTF-8\" ?><stream:stream " XMLNS ">"
     "<message type=\"chat\" id=\"iChat_7F\"><body>H</body><x xmlns=\"jabber:x:event\"><composing/>"
     "<id>iChat_7F</id></x></message>"
-    "<message type=\"chat\" to=\"romeo@forza\" id=\"iChat_80\"><body>Hi</body><html xmlns=\"http://www.w3.org/1999/xhtml\">"
-    "<body ichatballooncolor=\"#7BB5EE\" ichattextcolor=\"#000000\"><font face=\"Helvetica\" ABSZ=\"12\">Hi</font></body>"
+    "<message type=\"chat\" to=\"romeo@forza\" id=\"iChat_80\"><body>Hi</body><html "
+    "xmlns=\"http://www.w3.org/1999/xhtml\">"
+    "<body ichatballooncolor=\"#7BB5EE\" ichattextcolor=\"#000000\"><font face=\"Helvetica\" "
+    "ABSZ=\"12\">Hi</font></body>"
     "</html><x xmlns=\"jabber:x:event\"><offline/><delivered/><composing/></x></message></stream:stream>",
     "H(-,-) R (composing) \"Hi\" C" },
   { "iChat", STREAM_INITIATOR,
     "<?xml version=\"1.0\" encoding=\"UTF-8\" ?><stream:stream " XMLNS ">"
-    "<iq type='set' id='iChat_1'><query xmlns='jabber:iq:oob'><url type='file' size='3'>http://10.0.0.2:1/x</url>"
+    "<iq type='set' id='iChat_1'><query xmlns='jabber:iq:oob'><url type='file' "
+    "size='3'>http://10.0.0.2:1/x</url>"
     "</query></iq>",
     "H(-,-) R iq" },
   { "Adium", STREAM_RESPONDER,
     "<?xml version='1.0' encoding='UTF-8' ?><stream:stream xmlns='jabber:client' "
     "xmlns:stream='http://etherx.jabber.org/streams' to='127.0.0.1' from='evan@mac'>\n"
     "<message to='10.0.0.2' from='evan@mac' type='chat' id='1'><body>x &amp; y</body>"
-    "<html xmlns='http://www.w3.org/1999/xhtml'><body ichatballooncolor='#7BB5EE'><font>x &amp; y</font></body></html>"
+    "<html xmlns='http://www.w3.org/1999/xhtml'><body ichatballooncolor='#7BB5EE'><font>x &amp; "
+    "y</font></body></html>"
     "<x xmlns='jabber:x:event'><composing/></x></message>",
     "H(evan@mac,127.0.0.1) R \"x & y\"" },
   { "Adium", STREAM_INITIATOR,
@@ -92,7 +101,8 @@ static const Script scripts[] = {
   { "Kopete", STREAM_RESPONDER,
     "<?xml version='1.0' encoding='UTF-8'?>\n<stream:stream xmlns='jabber:client' "
     "xmlns:stream='http://etherx.jabber.org/streams' from='k@kde' to='romeo@forza'>\n"
-    "<message to='romeo@forza' from='k@kde' type='chat'><body>plain</body><html xmlns='http://www.w3.org/1999/xhtml'>"
+    "<message to='romeo@forza' from='k@kde' type='chat'><body>plain</body><html "
+    "xmlns='http://www.w3.org/1999/xhtml'>"
     "<body>plain</body></html><x xmlns='jabber:x:event'><composing/></x></message>"
     "<message to='romeo@forza' from='k@kde' type='chat'><body>1 < 2</body></message>",
     "H(k@kde,romeo@forza) R \"plain\" X(not-well-formed)" },
@@ -101,12 +111,15 @@ static const Script scripts[] = {
     "xmlns:stream='http://etherx.jabber.org/streams'><message><body>you & me</body></message>",
     "H(-,-) R X(not-well-formed)" },
   { "Swift", STREAM_RESPONDER,
-    "<?xml version=\"1.0\"?><stream:stream xmlns=\"jabber:client\" xmlns:stream=\"http://etherx.jabber.org/streams\" "
-    "from=\"kev@swift\" version=\"1.0\"><message from=\"kev@swift\" to=\"romeo@forza\" id=\"s1\" type=\"chat\"><body>hey"
+    "<?xml version=\"1.0\"?><stream:stream xmlns=\"jabber:client\" "
+    "xmlns:stream=\"http://etherx.jabber.org/streams\" "
+    "from=\"kev@swift\" version=\"1.0\"><message from=\"kev@swift\" to=\"romeo@forza\" id=\"s1\" "
+    "type=\"chat\"><body>hey"
     "</body><active xmlns=\"http://jabber.org/protocol/chatstates\"/></message><presence/></stream:stream>",
     "H(kev@swift,-,1.0) R \"hey\" (active) presence C" },
   { "Swift", STREAM_INITIATOR,
-    "<?xml version=\"1.0\"?><stream:stream xmlns=\"jabber:client\" xmlns:stream=\"http://etherx.jabber.org/streams\" "
+    "<?xml version=\"1.0\"?><stream:stream xmlns=\"jabber:client\" "
+    "xmlns:stream=\"http://etherx.jabber.org/streams\" "
     "from=\"kev@swift\" version=\"1.0\"><stream:features></stream:features>"
     "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
     "H(kev@swift,-,1.0) F R X(conflict by peer)" },

@@ -44,7 +44,7 @@ test_alternative (void)
   static const struct
   {
     const char *name;
-    guint       n;
+    guint n;
     const char *other;
   } rows[] = {
     { "juliet@pronto", 0, "juliet@pronto" },

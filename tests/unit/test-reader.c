@@ -134,7 +134,8 @@ test_content (void)
   {
     const char *bytes, *events;
   } rows[] = {
-    { "<a>x<![CDATA[<b> & ]] ]]]>&amp;&#x41;\xe2\x82\xac</a>", "<a>x&lt;b&gt; &amp; ]] ]&amp;A\xe2\x82\xac</a>|" },
+    { "<a>x<![CDATA[<b> & ]] ]]]>&amp;&#x41;\xe2\x82\xac</a>",
+      "<a>x&lt;b&gt; &amp; ]] ]&amp;A\xe2\x82\xac</a>|" },
     { "<p:a xmlns:p='urn:p' p:b='>' c=\"'\"><p:d/><e/></p:a>",
       "<a xmlns='urn:p' xmlns:a0='urn:p' a0:b='&gt;' c='&apos;'><d/><e xmlns='jabber:client'/></a>|" },
     { "<a >\r\n<b\n/></a\t>", "<a>\n<b/></a>|" },
@@ -349,7 +350,8 @@ static void
 test_long_stream (void)
 {
   g_autoptr (Reader) reader = reader_new (&reader_default_limits);
-  const char *header = "<?xml version='1.0'?><s:stream xmlns:s='" NS_STREAM "' xmlns='jabber:client' xmlns:p='urn:p'>";
+  const char *header
+      = "<?xml version='1.0'?><s:stream xmlns:s='" NS_STREAM "' xmlns='jabber:client' xmlns:p='urn:p'>";
   g_autofree char *filler = repeat ("y", 60000);
   ReaderEvent event;
   gsize sent = strlen (header);

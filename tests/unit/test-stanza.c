@@ -69,10 +69,11 @@ test_plain_bytes (void)
                    "<message type='chat' from='a@b' to='c@d'><body>x\n&lt;y&gt;</body></message>");
   g_string_truncate (out, 0);
   stanza_append_message (out, "a@b", "c@d", NULL, "x\n<y>", 0, NULL, STANZA_WITH_HTML);
-  g_assert_cmpstr (out->str, ==,
-                   "<message type='chat' from='a@b' to='c@d'><body>x\n&lt;y&gt;</body>"
-                   "<html xmlns='http://www.w3.org/1999/xhtml'><body><font>x<br/>&lt;y&gt;</font></body></html>"
-                   "</message>");
+  g_assert_cmpstr (
+      out->str, ==,
+      "<message type='chat' from='a@b' to='c@d'><body>x\n&lt;y&gt;</body>"
+      "<html xmlns='http://www.w3.org/1999/xhtml'><body><font>x<br/>&lt;y&gt;</font></body></html>"
+      "</message>");
 }
 
 static void
@@ -110,15 +111,17 @@ test_receipt_wanted (void)
   static const struct
   {
     const char *xml;
-    gboolean    wanted;
+    gboolean wanted;
   } rows[] = {
     { "<message id='1'><request xmlns='urn:xmpp:receipts'/></message>", TRUE },
     { "<message><request xmlns='urn:xmpp:receipts'/></message>", FALSE },
     { "<message id=''><request xmlns='urn:xmpp:receipts'/></message>", FALSE },
-    { "<message><request xmlns='urn:xmpp:receipts'/><origin-id xmlns='urn:xmpp:sid:0' id='1'/></message>", TRUE },
+    { "<message><request xmlns='urn:xmpp:receipts'/><origin-id xmlns='urn:xmpp:sid:0' id='1'/></message>",
+      TRUE },
     { "<message id='1' type='error'><request xmlns='urn:xmpp:receipts'/></message>", FALSE },
     { "<message id='1' type='groupchat'><request xmlns='urn:xmpp:receipts'/></message>", FALSE },
-    { "<message id='1'><request xmlns='urn:xmpp:receipts'/><received xmlns='urn:xmpp:receipts' id='2'/></message>",
+    { "<message id='1'><request xmlns='urn:xmpp:receipts'/><received xmlns='urn:xmpp:receipts' "
+      "id='2'/></message>",
       FALSE },
     { "<message id='1'><request/></message>", FALSE },
   };
@@ -137,7 +140,7 @@ test_bodies (void)
   static const struct
   {
     const char *children, *body;
-    ChatState   state;
+    ChatState state;
   } rows[] = {
     { "<body>one</body><body>two</body>", "one", CHAT_STATE_NONE },
     { "<body/>", NULL, CHAT_STATE_NONE },
@@ -233,7 +236,7 @@ test_kinds (void)
   static const struct
   {
     const char *xml;
-    StanzaKind  kind;
+    StanzaKind kind;
     const char *error;
   } rows[] = {
     { "<iq type='get' id='1'/>", STANZA_IQ_GET, NULL },
@@ -246,8 +249,8 @@ test_kinds (void)
     { "<message type='error'><error><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>",
       STANZA_MESSAGE, "gone" },
     { "<message type='error'/>", STANZA_MESSAGE, "undefined-condition" },
-    { "<message><error><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>",
-      STANZA_MESSAGE, NULL },
+    { "<message><error><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>", STANZA_MESSAGE,
+      NULL },
     { "<iq type='get'/>", STANZA_OTHER, NULL },
     { "<iq type='put' id='1'/>", STANZA_OTHER, NULL },
     { "<iq id='1'/>", STANZA_OTHER, NULL },

@@ -18,8 +18,16 @@ test_clean (void)
     { " \x01 x\x7f ", " " FFFD " x\x7f ", "x" },
     { "\xff\xc3", FFFD FFFD, FFFD FFFD },
     { "\xef\xbf\xbf", FFFD, FFFD },
-    { "\xe2\x80\xae" "abc", "\xe2\x80\xae" "abc", "abc" },
-    { "a\xe2\x80\xa9" "b", "a\xe2\x80\xa9" "b", "a b" },
+    { "\xe2\x80\xae"
+      "abc",
+      "\xe2\x80\xae"
+      "abc",
+      "abc" },
+    { "a\xe2\x80\xa9"
+      "b",
+      "a\xe2\x80\xa9"
+      "b",
+      "a b" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -63,11 +71,10 @@ test_durations (void)
   static const struct
   {
     const char *text;
-    gint64      seconds; /* -2: none */
+    gint64 seconds; /* -2: none */
   } rows[] = {
-    { "30", 30 },  { "30s", 30 },      { "5m", 300 }, { "1h", 3600 }, { "7d", 604800 },
-    { "none", -1 }, { "", -2 },         { "-1", -2 },  { "1x", -2 },   { "1hh", -2 },
-    { "h", -2 },    { "99999999999d", -2 },
+    { "30", 30 }, { "30s", 30 }, { "5m", 300 }, { "1h", 3600 }, { "7d", 604800 }, { "none", -1 },
+    { "", -2 },   { "-1", -2 },  { "1x", -2 },  { "1hh", -2 },  { "h", -2 },      { "99999999999d", -2 },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)

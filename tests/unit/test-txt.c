@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Goal: any TXT record is understood as far as it goes, and ours keeps to XEP-0174's registry and DNS-SD's sizes. */
+/* Goal: any TXT record is understood as far as it goes, and ours keeps to XEP-0174's registry and DNS-SD's
+ * sizes. */
 #include "presence/txt.h"
 
 #include <string.h>
@@ -45,10 +46,9 @@ joined (GPtrArray *strings)
 static void
 test_parse (void)
 {
-  g_autoptr (GPtrArray) strings
-      = record ("ver=2.14.12", "NODE=libpurple", "status=dnd", "nick=Jul\nie\xff", "1st=Juliet", "last=",
-                "last=Capulet", "msg=a=b", "nick=Other", "=odd", "", "email", "email=x@y", "unknown=1",
-                "status=away", NULL);
+  g_autoptr (GPtrArray) strings = record ("ver=2.14.12", "NODE=libpurple", "status=dnd", "nick=Jul\nie\xff",
+                                          "1st=Juliet", "last=", "last=Capulet", "msg=a=b", "nick=Other",
+                                          "=odd", "", "email", "email=x@y", "unknown=1", "status=away", NULL);
   g_autoptr (Presence) presence = txt_parse (strings);
 
   g_assert_cmpint (presence->status, ==, STATUS_DND);
@@ -68,7 +68,7 @@ test_parse_status (void)
   static const struct
   {
     const char *string;
-    Status      status;
+    Status status;
   } rows[] = {
     { "status=avail", STATUS_AVAILABLE },   { "status=away", STATUS_AWAY },
     { "Status=DND", STATUS_DND },           { "status=", STATUS_AVAILABLE },
@@ -197,8 +197,13 @@ test_limit_record (void)
 
           add (strings, filler);
         }
-      add (strings, beyond ? "nick=1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234" "5"
-                           : "nick=1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234");
+      add (strings, beyond ? "nick="
+                             "1234567890123456789012345678901234567890123456789012345678901234567890123456789"
+                             "012345678901234"
+                             "5"
+                           : "nick="
+                             "1234567890123456789012345678901234567890123456789012345678901234567890123456789"
+                             "012345678901234");
       presence = txt_parse (strings);
       g_assert_true ((presence->nick == NULL) == (beyond == 1));
     }
@@ -209,8 +214,9 @@ test_limit_built (void)
 {
   g_autoptr (Presence) presence = presence_new ();
   g_autoptr (GPtrArray) strings = NULL;
-  char **const fields[] = { &presence->nick, &presence->first, &presence->last, &presence->text, &presence->node,
-                            &presence->hash, &presence->ver,   &presence->jid,  &presence->email };
+  char **const fields[]
+      = { &presence->nick, &presence->first, &presence->last, &presence->text, &presence->node,
+          &presence->hash, &presence->ver,   &presence->jid,  &presence->email };
   gsize total = 0;
 
   for (guint i = 0; i < G_N_ELEMENTS (fields); i++)
