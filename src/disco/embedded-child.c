@@ -1,0 +1,674 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disco/backend.h"
+
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <avahi-common/alternative.h>
+#include <avahi-common/domain.h>
+#include <avahi-common/error.h>
+#include <avahi-common/malloc.h>
+#include <avahi-core/core.h>
+#include <avahi-core/log.h>
+#include <avahi-core/lookup.h>
+#include <avahi-core/publish.h>
+#include <avahi-glib/glib-watch.h>
+
+#include "disco/avahi-convert.h"
+#include "disco/child-frame.h"
+#include "disco/items.h"
+#include "disco/sightings.h"
+
+/* The embedded responder: a process of its own that has libavahi-core, a socket to its parent and nothing else. It ends when the
+ * parent's end of the socket closes, whatever the reason, and says goodbye on the link before that. */
+
+#define FD_MAX 64
+#define CACHE_ENTRIES (16 * 1024) /* three records an instance and interface */
+#define FALLBACK_HOST "hearby"
+
+typedef struct
+{
+  GMainLoop            *loop;
+  AvahiGLibPoll        *poll;
+  AvahiServer          *server;
+  AvahiSServiceBrowser *browser;
+  AvahiSRecordBrowser  *host_browsers[2]; /* our host's A and AAAA: they tell of interfaces that come and go */
+  Items                *items;
+  gboolean              all_for_now;
+  gboolean              told_settled;
+  char                 *host_name; /* as told to the parent */
+  int                   status;
+
+  char       *instance; /* what is published, NULL: nothing */
+  guint16     port;
+  GPtrArray  *txt;
+  GHashTable *groups;   /* interface → Group */
+} Child;
+
+/* Our records on one interface. */
+typedef struct
+{
+  Child            *child;
+  AvahiSEntryGroup *group;
+  AvahiIfIndex      interface;
+  gboolean          is_established;
+} Group;
+
+static void
+send_frame (Child *child, ChildFrame kind, GVariant *body)
+{
+  if (!child_frame_send (CHILD_FRAME_FD, kind, body))
+    g_main_loop_quit (child->loop);
+}
+
+static void
+send_text (Child *child, ChildFrame kind, const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, (gssize) strnlen (text, 1024));
+
+  send_frame (child, kind, g_variant_new ("(s)", valid));
+}
+
+static void
+send_failed (Child *child, const char *what, int code)
+{
+  g_autofree char *why = g_strdup_printf ("%s: %s", what, avahi_strerror (code));
+
+  send_text (child, CHILD_FRAME_FAILED, why);
+  child->status = 1;
+  g_main_loop_quit (child->loop);
+}
+
+static void
+log_to_parent (AvahiLogLevel level, const char *text)
+{
+  g_autofree char *valid = NULL;
+
+  if (level == AVAHI_LOG_DEBUG)
+    return;
+  valid = g_utf8_make_valid (text, (gssize) strnlen (text, 256));
+  child_frame_send (CHILD_FRAME_FD, CHILD_FRAME_LOG, g_variant_new ("(s)", valid));
+}
+
+/* Publishing. */
+
+static void
+group_free (Group *group)
+{
+  if (group->group != NULL)
+    avahi_s_entry_group_free (group->group);
+  g_free (group);
+}
+
+static void
+drop_groups (Child *child)
+{
+  g_hash_table_remove_all (child->groups);
+  g_clear_pointer (&child->instance, g_free);
+}
+
+/* libavahi-core 0.8 keeps a goodbye back where another interface has the same record (is_duplicate_entry), so that of several
+ * groups only the last one freed says it. A pointer that is published and freed at once says it for each of the others. */
+static void
+say_goodbye (Child *child, AvahiIfIndex interface, const char *service)
+{
+  AvahiSEntryGroup *group = avahi_s_entry_group_new (child->server, NULL, NULL);
+  AvahiRecord      *record = avahi_record_new_full (BACKEND_SERVICE_TYPE ".local", AVAHI_DNS_CLASS_IN, AVAHI_DNS_TYPE_PTR,
+                                                    AVAHI_DEFAULT_TTL);
+
+  record->data.ptr.name = avahi_strdup (service);
+  if (group != NULL && avahi_server_add (child->server, group, interface, AVAHI_PROTO_UNSPEC, 0, record) == AVAHI_OK)
+    avahi_s_entry_group_commit (group);
+  if (group != NULL)
+    avahi_s_entry_group_free (group);
+  avahi_record_unref (record);
+}
+
+static void
+withdraw (Child *child)
+{
+  g_autofree gpointer *interfaces = NULL;
+  g_autofree char *instance = g_strdup (child->instance);
+  char  service[AVAHI_DOMAIN_NAME_MAX];
+  guint n;
+
+  interfaces = g_hash_table_get_keys_as_array (child->groups, &n);
+  drop_groups (child);
+  if (instance == NULL || n < 2 || avahi_service_name_join (service, sizeof service, instance, BACKEND_SERVICE_TYPE, "local") < 0)
+    return;
+  for (guint i = 0; i < n; i++)
+    say_goodbye (child, GPOINTER_TO_INT (interfaces[i]), service);
+}
+
+static void
+tell_collision (Child *child)
+{
+  g_autofree char *instance = g_strdup (child->instance);
+
+  drop_groups (child); /* without a goodbye: that would be the winner's too */
+  if (instance != NULL)
+    send_text (child, CHILD_FRAME_COLLISION, instance);
+}
+
+static void
+tell_refused (Child *child, int code)
+{
+  g_autofree char *why = g_strdup_printf ("our name cannot be published: %s", avahi_strerror (code));
+
+  send_text (child, CHILD_FRAME_REFUSED, why);
+}
+
+static void
+tell_if_established (Child *child)
+{
+  GHashTableIter iter;
+  Group         *group;
+
+  g_hash_table_iter_init (&iter, child->groups);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &group))
+    if (!group->is_established)
+      return;
+  if (child->instance != NULL && g_hash_table_size (child->groups) > 0)
+    send_text (child, CHILD_FRAME_ESTABLISHED, child->instance);
+}
+
+static void
+on_group (AvahiServer *server, AvahiSEntryGroup *handle, AvahiEntryGroupState state, gpointer user_data)
+{
+  Group *group = user_data;
+
+  group->is_established = state == AVAHI_ENTRY_GROUP_ESTABLISHED;
+  switch (state)
+    {
+    case AVAHI_ENTRY_GROUP_ESTABLISHED:
+      tell_if_established (group->child);
+      break;
+    case AVAHI_ENTRY_GROUP_COLLISION:
+      tell_collision (group->child);
+      break;
+    case AVAHI_ENTRY_GROUP_FAILURE:
+      tell_refused (group->child, avahi_server_errno (server));
+      break;
+    case AVAHI_ENTRY_GROUP_UNCOMMITED:
+    case AVAHI_ENTRY_GROUP_REGISTERING:
+      break;
+    }
+}
+
+/* FALSE where the name is taken or refused; that has been told then. */
+static gboolean
+add_group (Child *child, AvahiIfIndex interface)
+{
+  AvahiStringList *txt = avahi_convert_from_txt (child->txt);
+  Group *group = g_new0 (Group, 1);
+  int    code = AVAHI_ERR_NO_MEMORY;
+
+  group->child = child;
+  group->interface = interface;
+  group->group = avahi_s_entry_group_new (child->server, on_group, group);
+  g_hash_table_insert (child->groups, GINT_TO_POINTER (interface), group);
+  if (group->group != NULL)
+    code = avahi_server_add_service_strlst (child->server, group->group, interface, AVAHI_PROTO_UNSPEC, 0, child->instance,
+                                            BACKEND_SERVICE_TYPE, NULL, NULL, child->port, txt);
+  avahi_string_list_free (txt);
+  if (code == AVAHI_OK)
+    code = avahi_s_entry_group_commit (group->group);
+  if (code == AVAHI_OK)
+    return TRUE;
+  if (code == AVAHI_ERR_COLLISION)
+    tell_collision (child);
+  else
+    tell_refused (child, code);
+  return FALSE;
+}
+
+static void
+update_txt (Child *child)
+{
+  AvahiStringList *txt = avahi_convert_from_txt (child->txt);
+  GHashTableIter   iter;
+  Group           *group;
+
+  g_hash_table_iter_init (&iter, child->groups);
+  while (child->instance != NULL && g_hash_table_iter_next (&iter, NULL, (gpointer *) &group))
+    avahi_server_update_service_txt_strlst (child->server, group->group, group->interface, AVAHI_PROTO_UNSPEC, 0,
+                                            child->instance, BACKEND_SERVICE_TYPE, NULL, txt);
+  avahi_string_list_free (txt);
+}
+
+static gboolean
+is_other_interface (gpointer key, gpointer value, gpointer wanted)
+{
+  return !g_hash_table_contains (wanted, key);
+}
+
+static void
+set_interfaces (Child *child, const guint32 *interfaces, gsize n)
+{
+  g_autoptr (GHashTable) wanted = g_hash_table_new (NULL, NULL);
+
+  for (gsize i = 0; i < MIN (n, BACKEND_INTERFACES_MAX); i++)
+    if (interfaces[i] > 0 && interfaces[i] <= G_MAXINT)
+      g_hash_table_add (wanted, GUINT_TO_POINTER (interfaces[i]));
+  g_hash_table_foreach_remove (child->groups, is_other_interface, wanted);
+  update_txt (child);
+  for (gsize i = 0; i < n; i++)
+    if (g_hash_table_contains (wanted, GUINT_TO_POINTER (interfaces[i]))
+        && !g_hash_table_contains (child->groups, GUINT_TO_POINTER (interfaces[i]))
+        && !add_group (child, (AvahiIfIndex) interfaces[i]))
+      return;
+  tell_if_established (child);
+}
+
+static void
+take_txt (Child *child, GVariant *strings)
+{
+  g_clear_pointer (&child->txt, g_ptr_array_unref);
+  child->txt = child_frame_to_txt (strings);
+}
+
+static void
+handle_publish (Child *child, GVariant *body)
+{
+  g_autoptr (GVariant) strings = NULL;
+  g_autoptr (GVariant) indexes = NULL;
+  const char *instance;
+  const guint32 *interfaces;
+  guint16     port;
+  gsize       n;
+
+  g_variant_get (body, "(&sq@aay@au)", &instance, &port, &strings, &indexes);
+  interfaces = g_variant_get_fixed_array (indexes, &n, sizeof *interfaces);
+  if (g_strcmp0 (child->instance, instance) != 0 || child->port != port)
+    withdraw (child);
+  g_free (child->instance);
+  child->instance = g_strdup (instance);
+  child->port = port;
+  take_txt (child, strings);
+  set_interfaces (child, interfaces, n);
+}
+
+static void
+handle_update (Child *child, GVariant *body)
+{
+  g_autoptr (GVariant) strings = g_variant_get_child_value (body, 0);
+
+  take_txt (child, strings);
+  update_txt (child);
+}
+
+static void
+handle_withdraw (Child *child, GVariant *body)
+{
+  withdraw (child);
+}
+
+/* Browsing. */
+
+static void
+tell_if_settled (Child *child)
+{
+  if (child->told_settled || !child->all_for_now || !items_is_settled (child->items))
+    return;
+  child->told_settled = TRUE;
+  send_frame (child, CHILD_FRAME_SETTLED, NULL);
+}
+
+static void
+tell_seen (Child *child, const Sighting *sighting)
+{
+  GInetAddress *address = g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (sighting->address));
+  guint16       port = g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (sighting->address));
+
+  send_frame (child, CHILD_FRAME_SEEN,
+              g_variant_new ("(sui@ayq@aay)", sighting->instance, sighting->interface, (int) sighting->family,
+                             g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, g_inet_address_to_bytes (address),
+                                                        g_inet_address_get_native_size (address), 1),
+                             port, child_frame_from_txt (sighting->txt)));
+}
+
+/* Whether it is somebody: our own record and what makes no sense are not. */
+static gboolean
+look_at (Child *child, Item *item, const AvahiAddress *address, guint16 port, AvahiStringList *list,
+         AvahiLookupResultFlags flags)
+{
+  g_autoptr (GPtrArray) txt = NULL;
+  g_autoptr (Sighting) sighting = NULL;
+  const guint8 *bytes;
+  gsize         len;
+
+  item->own = (flags & AVAHI_LOOKUP_RESULT_LOCAL) != 0;
+  if (item->own || address == NULL)
+    return FALSE;
+  txt = avahi_convert_core_txt (list);
+  bytes = avahi_convert_bytes (address, &len);
+  sighting = sighting_new (item->name, (guint) item->interface, avahi_convert_family (item->protocol), bytes, len, port, txt);
+  if (sighting == NULL)
+    return FALSE;
+  tell_seen (child, sighting);
+  return TRUE;
+}
+
+typedef struct
+{
+  Child                 *child;
+  Item                  *item;
+  AvahiSServiceResolver *resolver;
+} Resolver;
+
+static void
+on_resolved (AvahiSServiceResolver *handle, AvahiIfIndex interface, AvahiProtocol protocol, AvahiResolverEvent event,
+             const char *name, const char *type, const char *domain, const char *host_name, const AvahiAddress *address,
+             uint16_t port, AvahiStringList *txt, AvahiLookupResultFlags flags, gpointer user_data)
+{
+  Resolver *resolver = user_data;
+  Child    *child = resolver->child;
+  gboolean  found = event == AVAHI_RESOLVER_FOUND && look_at (child, resolver->item, address, port, txt, flags);
+
+  items_answered (child->items, resolver->item, found);
+  tell_if_settled (child);
+}
+
+static gpointer
+open_resolver (Item *item, gpointer user_data)
+{
+  Child    *child = user_data;
+  Resolver *resolver = g_new0 (Resolver, 1);
+
+  resolver->child = child;
+  resolver->item = item;
+  /* Not …_new(): that one aborts where a stranger's name does not please it. */
+  resolver->resolver = avahi_s_service_resolver_prepare (child->server, item->interface, item->protocol, item->name,
+                                                         BACKEND_SERVICE_TYPE, "local", item->protocol,
+                                                         AVAHI_LOOKUP_USE_MULTICAST, on_resolved, resolver);
+  if (resolver->resolver == NULL)
+    {
+      g_free (resolver);
+      return NULL;
+    }
+  avahi_s_service_resolver_start (resolver->resolver);
+  return resolver;
+}
+
+static void
+close_resolver (gpointer handle, gpointer user_data)
+{
+  Resolver *resolver = handle;
+
+  avahi_s_service_resolver_free (resolver->resolver);
+  g_free (resolver);
+}
+
+static void
+on_item_gone (Item *item, gpointer user_data)
+{
+  send_frame (user_data, CHILD_FRAME_GONE,
+              g_variant_new ("(sui)", item->name, (guint) item->interface, (int) avahi_convert_family (item->protocol)));
+}
+
+static const ItemsClass items_class = { open_resolver, close_resolver, on_item_gone };
+
+static void
+on_browsed (AvahiSServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol, AvahiBrowserEvent event,
+            const char *name, const char *type, const char *domain, AvahiLookupResultFlags flags, gpointer user_data)
+{
+  Child *child = user_data;
+
+  switch (event)
+    {
+    case AVAHI_BROWSER_NEW:
+      /* A PTR record may point anywhere. */
+      if (avahi_domain_equal (type, BACKEND_SERVICE_TYPE) && avahi_domain_equal (domain, "local"))
+        items_add (child->items, name, interface, protocol, (flags & AVAHI_LOOKUP_RESULT_LOCAL) != 0);
+      break;
+    case AVAHI_BROWSER_REMOVE:
+      items_remove (child->items, name, interface, protocol);
+      break;
+    case AVAHI_BROWSER_ALL_FOR_NOW:
+      child->all_for_now = TRUE;
+      break;
+    case AVAHI_BROWSER_FAILURE:
+      send_failed (child, "the link cannot be browsed", avahi_server_errno (child->server));
+      break;
+    case AVAHI_BROWSER_CACHE_EXHAUSTED:
+      break;
+    }
+  tell_if_settled (child);
+}
+
+static void
+handle_refresh (Child *child, GVariant *body)
+{
+  const char *instance;
+
+  g_variant_get (body, "(&s)", &instance);
+  items_refresh (child->items, instance);
+}
+
+/* The server. */
+
+static void
+on_host_record (AvahiSRecordBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol, AvahiBrowserEvent event,
+                AvahiRecord *record, AvahiLookupResultFlags flags, gpointer user_data)
+{
+  if (event == AVAHI_BROWSER_NEW || event == AVAHI_BROWSER_REMOVE)
+    send_frame (user_data, CHILD_FRAME_LINKS, NULL);
+}
+
+static void
+browse_host (Child *child)
+{
+  static const guint16 types[] = { AVAHI_DNS_TYPE_A, AVAHI_DNS_TYPE_AAAA };
+
+  for (guint i = 0; i < G_N_ELEMENTS (types); i++)
+    {
+      AvahiKey *key = avahi_key_new (avahi_server_get_host_name_fqdn (child->server), AVAHI_DNS_CLASS_IN, types[i]);
+
+      if (child->host_browsers[i] != NULL)
+        avahi_s_record_browser_free (child->host_browsers[i]);
+      child->host_browsers[i] = avahi_s_record_browser_prepare (child->server, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, key,
+                                                                AVAHI_LOOKUP_USE_MULTICAST, on_host_record, child);
+      if (child->host_browsers[i] != NULL)
+        avahi_s_record_browser_start_query (child->host_browsers[i]);
+      avahi_key_unref (key);
+    }
+}
+
+/* The name counts before it is probed: our records are probed at the same time as the host's own. */
+static void
+tell_ready (Child *child)
+{
+  const char *name = avahi_server_get_host_name (child->server);
+
+  if (g_strcmp0 (child->host_name, name) == 0)
+    return;
+  g_free (child->host_name);
+  child->host_name = g_strdup (name);
+  browse_host (child);
+  send_text (child, CHILD_FRAME_READY, name);
+}
+
+static void
+take_other_host_name (Child *child, AvahiServer *server)
+{
+  char *name = avahi_alternative_host_name (avahi_server_get_host_name (server));
+  int   code = avahi_server_set_host_name (server, name);
+
+  avahi_free (name);
+  if (code < 0)
+    send_failed (child, "the host has no name on the link", code);
+}
+
+static void
+on_server (AvahiServer *server, AvahiServerState state, gpointer user_data)
+{
+  Child *child = user_data;
+
+  switch (state)
+    {
+    case AVAHI_SERVER_RUNNING:
+    case AVAHI_SERVER_REGISTERING:
+      if (child->server != NULL) /* else still within avahi_server_new() */
+        tell_ready (child);
+      break;
+    case AVAHI_SERVER_COLLISION:
+      take_other_host_name (child, server);
+      break;
+    case AVAHI_SERVER_FAILURE:
+      send_failed (child, "the mDNS responder failed", avahi_server_errno (server));
+      break;
+    case AVAHI_SERVER_INVALID:
+      break;
+    }
+}
+
+static char *
+make_host_name (void)
+{
+  char name[256] = "";
+
+  gethostname (name, sizeof name - 1);
+  name[strcspn (name, ".")] = '\0';
+  return avahi_strdup (*name != '\0' && avahi_is_valid_host_name (name) ? name : FALLBACK_HOST);
+}
+
+static AvahiStringList *
+to_string_list (char **names)
+{
+  AvahiStringList *list = NULL;
+
+  for (; *names != NULL; names++)
+    list = avahi_string_list_add (list, *names);
+  return list;
+}
+
+static AvahiServer *
+make_server (Child *child, char **allow, char **deny, int *code)
+{
+  AvahiServerConfig config;
+  AvahiServer      *server;
+
+  avahi_server_config_init (&config);
+  avahi_free (config.host_name);
+  config.host_name = make_host_name ();
+  config.allow_interfaces = to_string_list (allow);
+  config.deny_interfaces = to_string_list (deny);
+  config.use_ipv4 = config.use_ipv6 = 1;
+  config.publish_hinfo = config.publish_workstation = config.publish_domain = 0;
+  config.enable_reflector = config.enable_wide_area = 0;
+  config.n_cache_entries_max = CACHE_ENTRIES;
+  server = avahi_server_new (avahi_glib_poll_get (child->poll), &config, on_server, child, code);
+  avahi_server_config_free (&config);
+  return server;
+}
+
+static void
+handle_config (Child *child, GVariant *body)
+{
+  g_auto (GStrv) allow = NULL;
+  g_auto (GStrv) deny = NULL;
+  int code = 0;
+
+  g_variant_get (body, "(^as^as)", &allow, &deny);
+  child->server = make_server (child, allow, deny, &code);
+  if (child->server == NULL)
+    {
+      send_failed (child, "the mDNS responder cannot start", code);
+      return;
+    }
+  tell_ready (child);
+  child->browser = avahi_s_service_browser_prepare (child->server, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, BACKEND_SERVICE_TYPE,
+                                                    "local", AVAHI_LOOKUP_USE_MULTICAST, on_browsed, child);
+  if (child->browser == NULL)
+    send_failed (child, "the link cannot be browsed", avahi_server_errno (child->server));
+  else
+    avahi_s_service_browser_start (child->browser);
+}
+
+static void (*const handlers[CHILD_FRAME_LAST]) (Child *child, GVariant *body) = {
+  [CHILD_FRAME_CONFIG] = handle_config,
+  [CHILD_FRAME_PUBLISH] = handle_publish,
+  [CHILD_FRAME_UPDATE] = handle_update,
+  [CHILD_FRAME_WITHDRAW] = handle_withdraw,
+  [CHILD_FRAME_REFRESH] = handle_refresh,
+};
+
+static gboolean
+on_parent (int fd, GIOCondition condition, gpointer user_data)
+{
+  Child *child = user_data;
+  g_autoptr (GVariant) body = NULL;
+  ChildFrame       kind;
+  ChildFrameResult result = child_frame_receive (fd, &kind, &body);
+
+  if (result == CHILD_FRAME_LATER)
+    return G_SOURCE_CONTINUE;
+  /* CONFIG comes first and once. */
+  if (result == CHILD_FRAME_END || handlers[kind] == NULL || (child->server == NULL) != (kind == CHILD_FRAME_CONFIG))
+    {
+      g_main_loop_quit (child->loop);
+      return G_SOURCE_REMOVE;
+    }
+  handlers[kind](child, body);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+harden (void)
+{
+  /* Who stops the daemon may signal the whole group; the goodbye is still to be said then. */
+  static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
+  const struct rlimit no_core = { 0, 0 }, few_files = { FD_MAX, FD_MAX };
+
+  for (guint i = 0; i < G_N_ELEMENTS (ignored); i++)
+    signal (ignored[i], SIG_IGN);
+  setrlimit (RLIMIT_CORE, &no_core);
+  setrlimit (RLIMIT_NOFILE, &few_files);
+  prctl (PR_SET_DUMPABLE, 0, 0, 0, 0);
+  prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  prctl (PR_SET_NAME, "hearby-mdns", 0, 0, 0);
+}
+
+static void
+child_clear (Child *child)
+{
+  items_free (child->items);
+  withdraw (child);
+  g_hash_table_unref (child->groups);
+  if (child->server != NULL)
+    avahi_server_free (child->server); /* says goodbye */
+  close (CHILD_FRAME_FD);              /* the parent waits for this */
+  avahi_glib_poll_free (child->poll);
+  g_main_loop_unref (child->loop);
+  g_clear_pointer (&child->txt, g_ptr_array_unref);
+  g_free (child->instance);
+  g_free (child->host_name);
+}
+
+int
+discovery_child_main (void)
+{
+  Child     child = { 0 };
+  int       type = 0;
+  socklen_t len = sizeof type;
+
+  if (getsockopt (CHILD_FRAME_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET)
+    return 2; /* nobody's child */
+  fcntl (CHILD_FRAME_FD, F_SETFD, FD_CLOEXEC);
+  harden ();
+  avahi_set_log_function (log_to_parent);
+  child.loop = g_main_loop_new (NULL, FALSE);
+  child.poll = avahi_glib_poll_new (NULL, G_PRIORITY_DEFAULT);
+  child.items = items_new (&items_class, &child, G_MAXUINT);
+  child.groups = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) group_free);
+  g_unix_fd_add (CHILD_FRAME_FD, G_IO_IN | G_IO_HUP, on_parent, &child);
+  g_main_loop_run (child.loop);
+  child_clear (&child);
+  return child.status;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+/* What browsing has found and the resolvers that look closer, for both responders. A resolver is kept open, because presence is
+ * the TXT record and a host that crashed shows by its records running out; where there are more items than resolvers may be
+ * open, those that have answered make room and all take turns. */
+
+typedef struct _Items Items;
+typedef struct _Item  Item;
+
+struct _Item
+{
+  char    *name;
+  int      interface;
+  int      protocol;
+  gboolean own;      /* our own record: nobody looks closer */
+  gboolean found;    /* told as seen */
+  /* of items.c only: */
+  gpointer resolver;
+  gboolean answered;
+  GList    link;
+  GQueue  *queue;
+};
+
+typedef struct
+{
+  gpointer (*open) (Item *item, gpointer user_data); /* a resolver; NULL where that fails */
+  void (*close) (gpointer resolver, gpointer user_data);
+  void (*gone) (Item *item, gpointer user_data); /* a found one is no more */
+} ItemsClass;
+
+Items *items_new (const ItemsClass *class, gpointer user_data, guint max_open);
+void   items_free (Items *items); /* closes, without events; NULL is fine */
+
+void items_add (Items *items, const char *name, int interface, int protocol, gboolean own);
+void items_remove (Items *items, const char *name, int interface, int protocol);
+
+/* items_answered: the item's resolver said something. @item's resolver may be closed by that. */
+void items_answered (Items *items, Item *item, gboolean found);
+
+/* items_refresh: looks again at all that are called so, our own ones too. */
+void items_refresh (Items *items, const char *name);
+
+/* items_is_settled: no item is without a first answer. */
+gboolean items_is_settled (Items *items);
