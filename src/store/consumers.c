@@ -11,11 +11,12 @@ check_name (const char *name, const char *what, GError **error)
 {
   if (*name != '\0' && strlen (name) <= LIMIT_ID && g_utf8_validate (name, -1, NULL))
     return TRUE;
-  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "the %s is 1 to %d bytes of UTF-8", what, LIMIT_ID);
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "the %s is 1 to %d bytes of UTF-8", what,
+               LIMIT_ID);
   return FALSE;
 }
 
-/* Sent keys ---------------------------------------------------------------------------------------------------- */
+/* Sent keys ---------------------------------------------------------------------------------------------- */
 
 GArray *
 sent_keys_get (Database *db, const char *key, gint64 now)
@@ -47,7 +48,8 @@ sent_keys_set (Database *db, const char *key, const guint64 *seqs, gsize n, gint
     return FALSE;
   if (n > LIMIT_PEERS)
     {
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "a message has at most %d receivers", LIMIT_PEERS);
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "a message has at most %d receivers",
+                   LIMIT_PEERS);
       return FALSE;
     }
   stmt = database_prepare (db, "INSERT INTO sent_key VALUES (?1, ?2, ?3)"
@@ -58,7 +60,7 @@ sent_keys_set (Database *db, const char *key, const guint64 *seqs, gsize n, gint
   return database_write (db, stmt, error);
 }
 
-/* Consumers ---------------------------------------------------------------------------------------------------- */
+/* Consumers ---------------------------------------------------------------------------------------------- */
 
 static gint64
 find_consumer (Database *db, const char *name)
@@ -73,7 +75,8 @@ find_consumer (Database *db, const char *name)
 static gint64
 last_given (Database *db)
 {
-  return database_read_one (db, database_prepare (db, "SELECT seq FROM sqlite_sequence WHERE name = 'message'"), 0);
+  return database_read_one (
+    db, database_prepare (db, "SELECT seq FROM sqlite_sequence WHERE name = 'message'"), 0);
 }
 
 static gint64
@@ -81,14 +84,16 @@ oldest_unread (Database *db)
 {
   return database_read_one (
     db,
-    database_prepare (db, "SELECT min(seq) FROM message WHERE peer IN (SELECT id FROM peer) AND state = 0"), 0);
+    database_prepare (db, "SELECT min(seq) FROM message WHERE peer IN (SELECT id FROM peer) AND state = 0"),
+    0);
 }
 
 static gboolean
 write_consumer (Database *db, const char *name, gint64 seq, GError **error)
 {
-  sqlite3_stmt *stmt = database_prepare (db, "INSERT INTO consumer VALUES (?1, ?2)"
-                                             " ON CONFLICT DO UPDATE SET acknowledged = excluded.acknowledged");
+  sqlite3_stmt *stmt
+    = database_prepare (db, "INSERT INTO consumer VALUES (?1, ?2)"
+                            " ON CONFLICT DO UPDATE SET acknowledged = excluded.acknowledged");
 
   database_bind_text (stmt, 1, name);
   sqlite3_bind_int64 (stmt, 2, seq);
@@ -102,7 +107,8 @@ add_consumer (Database *db, const char *name, gint64 *acknowledged, GError **err
 
   if (database_read_one (db, database_prepare (db, "SELECT count(*) FROM consumer"), 0) >= LIMIT_CONSUMERS)
     {
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE, "there are %d consumers already", LIMIT_CONSUMERS);
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE, "there are %d consumers already",
+                   LIMIT_CONSUMERS);
       return FALSE;
     }
   *acknowledged = oldest > 0 ? oldest - 1 : last_given (db);
@@ -130,7 +136,8 @@ consumers_acknowledge (Database *db, const char *name, guint64 seq, GError **err
 
   if (seq > (guint64) last_given (db))
     {
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "there is no message %" G_GUINT64_FORMAT " yet", seq);
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
+                   "there is no message %" G_GUINT64_FORMAT " yet", seq);
       return FALSE;
     }
   if (!consumers_get (db, name, &before, error))

@@ -25,7 +25,7 @@ struct _Database
   gboolean    scrub;
 };
 
-/* Errors ------------------------------------------------------------------------------------------------------- */
+/* Errors ------------------------------------------------------------------------------------------------- */
 
 static HearbyError
 code_of_errno (int number)
@@ -53,7 +53,7 @@ static const struct
   { SQLITE_NOTADB, HEARBY_ERROR_FILE_ERROR, "it is not a database" },
   { SQLITE_BUSY, HEARBY_ERROR_FILE_ERROR, "another program holds it" },
   { SQLITE_LOCKED, HEARBY_ERROR_FILE_ERROR, "another program holds it" },
-  { SQLITE_CONSTRAINT, HEARBY_ERROR_NOT_FOUND, "there is no such peer (any more)" }, /* our only foreign key */
+  { SQLITE_CONSTRAINT, HEARBY_ERROR_NOT_FOUND, "there is no such peer (any more)" }, /* our foreign key */
 };
 
 static const char *
@@ -102,7 +102,7 @@ fail_write (Database *db, GError **error)
   return FALSE;
 }
 
-/* The file ----------------------------------------------------------------------------------------------------- */
+/* The file ----------------------------------------------------------------------------------------------- */
 
 static gboolean
 fail_errno (const char *path, int number, GError **error)
@@ -114,7 +114,8 @@ fail_errno (const char *path, int number, GError **error)
 static gboolean
 refuse (const char *path, HearbyError code, const char *what, GError **error)
 {
-  g_set_error (error, HEARBY_ERROR, code, "database %s: %s\nmove it away to start with an empty one", path, what);
+  g_set_error (error, HEARBY_ERROR, code, "database %s: %s\nmove it away to start with an empty one", path,
+               what);
   return FALSE;
 }
 
@@ -187,7 +188,7 @@ make_file (const char *path, GError **error)
   return ok;
 }
 
-/* The connection ----------------------------------------------------------------------------------------------- */
+/* The connection ----------------------------------------------------------------------------------------- */
 
 static int
 step (sqlite3_stmt *stmt)
@@ -341,7 +342,7 @@ database_close (Database *db)
   database_free (db);
 }
 
-/* Transactions ------------------------------------------------------------------------------------------------- */
+/* Transactions ------------------------------------------------------------------------------------------- */
 
 gboolean
 database_is_dirty (Database *db)
@@ -394,7 +395,7 @@ database_scrub (Database *db)
   db->scrub = TRUE;
 }
 
-/* Statements --------------------------------------------------------------------------------------------------- */
+/* Statements --------------------------------------------------------------------------------------------- */
 
 sqlite3_stmt *
 database_prepare (Database *db, const char *sql)
@@ -441,7 +442,7 @@ database_write (Database *db, sqlite3_stmt *stmt, GError **error)
       sqlite3_reset (begin);
     }
   result = step (stmt);
-  if ((result & 0xff) == SQLITE_CONSTRAINT) /* a row for a peer that was forgotten: only this statement is undone */
+  if ((result & 0xff) == SQLITE_CONSTRAINT) /* a peer that was forgotten: only this statement is undone */
     g_propagate_error (error, error_of (db->sqlite, db->path));
   else if (result != SQLITE_DONE)
     fail_write (db, error); /* before the reset, which clears SQLite's errno */
@@ -516,7 +517,7 @@ database_dup_text (sqlite3_stmt *stmt, int column)
   return g_strdup ((const char *) sqlite3_column_text (stmt, column));
 }
 
-/* Tallies ------------------------------------------------------------------------------------------------------ */
+/* Tallies ------------------------------------------------------------------------------------------------ */
 
 Tally *
 database_tally (Database *db, gint64 peer)
@@ -540,7 +541,7 @@ database_tally_clear (Database *db)
   g_hash_table_remove_all (db->tallies);
 }
 
-/* Small values ------------------------------------------------------------------------------------------------- */
+/* Small values ------------------------------------------------------------------------------------------- */
 
 char *
 database_get (Database *db, const char *key)

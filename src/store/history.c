@@ -4,7 +4,7 @@
 #include "store/schema.h"
 #include "store/search.h"
 
-/* Reading ------------------------------------------------------------------------------------------------------ */
+/* Reading ------------------------------------------------------------------------------------------------ */
 
 static void
 append_peers (GString *sql, const MessageFilter *filter)
@@ -31,13 +31,16 @@ make_sql (const MessageFilter *filter, const char *expression)
   guint       limit = filter->limit == 0 ? LIMIT_LIST : MIN (filter->limit, LIMIT_LIST);
 
   if (expression != NULL)
-    g_string_append (sql, "FROM message_text t CROSS JOIN message m ON m.seq = t.rowid WHERE t.message_text MATCH ?1");
+    g_string_append (
+      sql, "FROM message_text t CROSS JOIN message m ON m.seq = t.rowid WHERE t.message_text MATCH ?1");
   else
     g_string_append (sql, "FROM message m WHERE 1");
   if (filter->since_seq != 0)
-    g_string_append_printf (sql, " AND %s > %" G_GINT64_FORMAT, seq, (gint64) MIN (filter->since_seq, G_MAXINT64));
+    g_string_append_printf (sql, " AND %s > %" G_GINT64_FORMAT, seq,
+                            (gint64) MIN (filter->since_seq, G_MAXINT64));
   if (filter->before_seq != 0)
-    g_string_append_printf (sql, " AND %s < %" G_GINT64_FORMAT, seq, (gint64) MIN (filter->before_seq, G_MAXINT64));
+    g_string_append_printf (sql, " AND %s < %" G_GINT64_FORMAT, seq,
+                            (gint64) MIN (filter->before_seq, G_MAXINT64));
   append_peers (sql, filter);
   if (filter->since != 0)
     g_string_append_printf (sql, " AND m.time >= %" G_GINT64_FORMAT, filter->since);
@@ -85,13 +88,14 @@ messages_list (Database *db, const MessageFilter *filter, GError **error)
   return rows;
 }
 
-/* Ending ------------------------------------------------------------------------------------------------------- */
+/* Ending ------------------------------------------------------------------------------------------------- */
 
-/* Nothing waits for it: neither the peer, nor the user, nor a consumer (who only gets what comes in). By peer and state, where an
- * index leads to few rows: with the history off this is asked at every turn, and the queue may be long. */
-#define IS_DONE                                                                                                       \
-  "peer IN (SELECT id FROM peer) AND state IN (2, 3, 4, 5, 6) AND confirms IN (0, 1) AND NOT " SCHEMA_WAITING         \
-  " AND received < ?1 AND (direction = 1 OR seq <= ?2)"
+/* Nothing waits for it: neither the peer, nor the user, nor a consumer (who only gets what comes in). By peer
+ * and state, where an index leads to few rows: with the history off this is asked at every turn, and the
+ * queue may be long. */
+#define IS_DONE                                                                                              \
+  "peer IN (SELECT id FROM peer) AND state IN (2, 3, 4, 5, 6) AND confirms IN (0, 1) AND "                   \
+  "NOT " SCHEMA_WAITING " AND received < ?1 AND (direction = 1 OR seq <= ?2)"
 
 static gint64
 days (gint64 n)

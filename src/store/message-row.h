@@ -5,12 +5,15 @@
 
 /* Rows of the table message "m". Of store/ only. */
 
-#define MESSAGE_COLUMNS                                                                                               \
-  "m.seq, m.peer, m.direction, m.id, m.body, m.time, m.received, m.state, m.reason, m.corrects, m.confirms, "       \
+#define MESSAGE_COLUMNS                                                                                      \
+  "m.seq, m.peer, m.direction, m.id, m.body, m.time, m.received, m.state, m.reason, m.corrects, "            \
+  "m.confirms, "                                                                                             \
   "m.expires, m.once, m.encrypted, m.trust "
 
-/* message_row_read_all: every row of a SELECT MESSAGE_COLUMNS; resets. MessageRow, the array owns them; NULL with an error. */
+/* message_row_read_all: every row of a SELECT MESSAGE_COLUMNS; resets. MessageRow, the array owns them; NULL
+ * with an error. */
 GPtrArray *message_row_read_all (Database *db, sqlite3_stmt *stmt, GError **error);
 
 /* message_row_move_all: those of @seqs (taken) that may go to @state do. Answers them; NULL with an error. */
-GArray *message_row_move_all (Database *db, GArray *seqs, MessageState state, const char *reason, GError **error);
+GArray *message_row_move_all (Database *db, GArray *seqs, MessageState state, const char *reason,
+                              GError **error);

@@ -7,12 +7,13 @@
 #include "base/limits.h"
 #include "store/message-row.h"
 
-/* States ------------------------------------------------------------------------------------------------------- */
+/* States ------------------------------------------------------------------------------------------------- */
 
 #define TO(state) (1u << MESSAGE_##state)
 
-/* A message never goes backwards: a late receipt changes nothing, and what was said to have failed for good has failed. Only
- * SENT goes back to QUEUED, when its stream broke. QUEUED and HELD may turn out to be delivered: the receipt of a first copy. */
+/* A message never goes backwards: a late receipt changes nothing, and what was said to have failed for good
+ * has failed. Only SENT goes back to QUEUED, when its stream broke. QUEUED and HELD may turn out to be
+ * delivered: the receipt of a first copy. */
 static const struct
 {
   const char *name;
@@ -20,8 +21,9 @@ static const struct
   guint       next;
 } states[] = {
   [MESSAGE_RECEIVED] = { "received", DIRECTION_IN, TO (READ) },
-  [MESSAGE_QUEUED] = { "queued", DIRECTION_OUT,
-                       TO (QUEUED) | TO (SENT) | TO (DELIVERED) | TO (READ) | TO (FAILED) | TO (EXPIRED) | TO (HELD) },
+  [MESSAGE_QUEUED]
+  = { "queued", DIRECTION_OUT,
+      TO (QUEUED) | TO (SENT) | TO (DELIVERED) | TO (READ) | TO (FAILED) | TO (EXPIRED) | TO (HELD) },
   [MESSAGE_SENT] = { "sent", DIRECTION_OUT,
                      TO (SENT) | TO (QUEUED) | TO (DELIVERED) | TO (READ) | TO (FAILED) | TO (EXPIRED) },
   [MESSAGE_DELIVERED] = { "delivered", DIRECTION_OUT, TO (READ) },
@@ -46,7 +48,7 @@ is_waiting (MessageState state, gboolean confirms)
   return state == MESSAGE_QUEUED || state == MESSAGE_HELD || (state == MESSAGE_SENT && confirms);
 }
 
-/* The promise is about what was sent. That it is 0 for the others lets outbox_next() read its index in order. */
+/* The promise is about what was sent. Being 0 for the others it lets outbox_next() read its index in order. */
 static gboolean
 confirms_in (MessageState state, gboolean now, gboolean before)
 {
@@ -55,12 +57,12 @@ confirms_in (MessageState state, gboolean now, gboolean before)
   return before && state != MESSAGE_QUEUED && state != MESSAGE_HELD && state != MESSAGE_RECEIVED;
 }
 
-/* Tallies ------------------------------------------------------------------------------------------------------ */
+/* Tallies ------------------------------------------------------------------------------------------------ */
 
-#define COUNT_OF(whom)                                                                                                \
-  "SELECT (SELECT count(*) FROM message WHERE peer " whom " AND state = 1)"                                          \
-  " + (SELECT count(*) FROM message WHERE peer " whom " AND state = 7)"                                              \
-  " + (SELECT count(*) FROM message WHERE peer " whom " AND state = 2 AND confirms = 1),"                            \
+#define COUNT_OF(whom)                                                                                       \
+  "SELECT (SELECT count(*) FROM message WHERE peer " whom " AND state = 1)"                                  \
+  " + (SELECT count(*) FROM message WHERE peer " whom " AND state = 7)"                                      \
+  " + (SELECT count(*) FROM message WHERE peer " whom " AND state = 2 AND confirms = 1),"                    \
   " (SELECT count(*) FROM message WHERE peer " whom " AND state = 0)"
 
 static Tally
@@ -108,7 +110,7 @@ outbox_count (Database *db, gint64 peer)
   return count (db, peer).waiting;
 }
 
-/* Adding ------------------------------------------------------------------------------------------------------- */
+/* Adding ------------------------------------------------------------------------------------------------- */
 
 static gboolean
 is_text (const char *text, gsize max)
@@ -125,9 +127,11 @@ check_row (const MessageRow *row, GError **error)
 
   if (row->body == NULL || !is_text (row->body, LIMIT_BODY))
     what = "a message is at most 64 KiB of UTF-8\nfiles are sent with 'hearby put'";
-  else if (!is_text (row->id, LIMIT_ID) || !is_text (row->trust, LIMIT_ID) || !is_text (row->reason, LIMIT_ID))
+  else if (!is_text (row->id, LIMIT_ID) || !is_text (row->trust, LIMIT_ID)
+           || !is_text (row->reason, LIMIT_ID))
     what = "the id of a message is at most 256 bytes of UTF-8";
-  else if (row->state > MESSAGE_HELD || (row->direction != states[row->state].direction && row->state != MESSAGE_READ))
+  else if (row->state > MESSAGE_HELD
+           || (row->direction != states[row->state].direction && row->state != MESSAGE_READ))
     what = "a message cannot begin in that state";
   if (what == NULL)
     return TRUE;
@@ -171,8 +175,8 @@ static gboolean
 write_row (Database *db, const MessageRow *row, GError **error)
 {
   sqlite3_stmt *stmt = database_prepare (
-    db, "INSERT INTO message (peer, direction, id, state, confirms, time, received, corrects, expires, once, encrypted,"
-        " trust, reason, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)");
+    db, "INSERT INTO message (peer, direction, id, state, confirms, time, received, corrects, expires, once, "
+        "encrypted, trust, reason, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)");
 
   sqlite3_bind_int64 (stmt, 1, row->peer);
   sqlite3_bind_int (stmt, 2, row->direction);
@@ -214,7 +218,8 @@ messages_add (Database *db, MessageRow *row, GError **error)
   seen = seen_at (db, row);
   if (seen >= 0 && row->direction == DIRECTION_OUT)
     {
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_EXISTS, "a message to this peer has the id '%s' already", row->id);
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_EXISTS, "a message to this peer has the id '%s' already",
+                   row->id);
       return FALSE;
     }
   if (seen >= 0 && row->received - seen <= (gint64) LIMIT_SEEN_S * G_USEC_PER_SEC)
@@ -229,7 +234,7 @@ messages_add (Database *db, MessageRow *row, GError **error)
   return TRUE;
 }
 
-/* One message -------------------------------------------------------------------------------------------------- */
+/* One message -------------------------------------------------------------------------------------------- */
 
 static MessageRow *
 read_one (Database *db, sqlite3_stmt *stmt)
@@ -295,7 +300,8 @@ read_present (Database *db, guint64 seq, Present *present, GError **error)
 }
 
 gboolean
-messages_set_state (Database *db, guint64 seq, MessageState state, const char *reason, gboolean confirms, GError **error)
+messages_set_state (Database *db, guint64 seq, MessageState state, const char *reason, gboolean confirms,
+                    GError **error)
 {
   sqlite3_stmt *stmt;
   Present       was;
@@ -315,13 +321,14 @@ messages_set_state (Database *db, guint64 seq, MessageState state, const char *r
   return TRUE;
 }
 
-/* What was read ------------------------------------------------------------------------------------------------ */
+/* What was read ------------------------------------------------------------------------------------------ */
 
 static gboolean
 read_last_id (Database *db, gint64 peer, gint64 up_to, char **last_id, GError **error)
 {
-  sqlite3_stmt *stmt = database_prepare (db, "SELECT id FROM message WHERE peer = ?1 AND state = 0 AND confirms = 0"
-                                             " AND seq <= ?2 AND id IS NOT NULL ORDER BY seq DESC LIMIT 1");
+  sqlite3_stmt *stmt
+    = database_prepare (db, "SELECT id FROM message WHERE peer = ?1 AND state = 0 AND confirms = 0"
+                            " AND seq <= ?2 AND id IS NOT NULL ORDER BY seq DESC LIMIT 1");
   g_autoptr (GError) err = NULL;
 
   sqlite3_bind_int64 (stmt, 1, peer);
@@ -349,7 +356,8 @@ messages_mark_read (Database *db, gint64 peer, guint64 up_to, char **last_id, GE
     return 0; /* nothing is written for a look at what is known */
   if (!read_last_id (db, peer, last, &id, error))
     return -1;
-  stmt = database_prepare (db, "UPDATE message SET state = 4 WHERE peer = ?1 AND state = 0 AND confirms = 0 AND seq <= ?2");
+  stmt = database_prepare (
+    db, "UPDATE message SET state = 4 WHERE peer = ?1 AND state = 0 AND confirms = 0 AND seq <= ?2");
   sqlite3_bind_int64 (stmt, 1, peer);
   sqlite3_bind_int64 (stmt, 2, last);
   if (!database_write (db, stmt, error))
@@ -387,7 +395,8 @@ messages_last_seq (Database *db, gint64 peer)
 gboolean
 messages_written_to (Database *db, gint64 peer)
 {
-  sqlite3_stmt *stmt = database_prepare (db, "SELECT 1 FROM wire_id WHERE peer = ?1 AND direction = 1 LIMIT 1");
+  sqlite3_stmt *stmt
+    = database_prepare (db, "SELECT 1 FROM wire_id WHERE peer = ?1 AND direction = 1 LIMIT 1");
 
   sqlite3_bind_int64 (stmt, 1, peer);
   return database_read_one (db, stmt, 0) == 1;

@@ -7,8 +7,9 @@
 GPtrArray *
 outbox_next (Database *db, gint64 peer, guint64 after, guint limit, GError **error)
 {
-  sqlite3_stmt *stmt = database_prepare (db, "SELECT " MESSAGE_COLUMNS "FROM message m WHERE m.peer = ?1 AND m.state = 1"
-                                             " AND m.confirms = 0 AND m.seq > ?2 ORDER BY m.seq LIMIT ?3");
+  sqlite3_stmt *stmt
+    = database_prepare (db, "SELECT " MESSAGE_COLUMNS "FROM message m WHERE m.peer = ?1 AND m.state = 1"
+                            " AND m.confirms = 0 AND m.seq > ?2 ORDER BY m.seq LIMIT ?3");
 
   sqlite3_bind_int64 (stmt, 1, peer);
   sqlite3_bind_int64 (stmt, 2, MIN (after, G_MAXINT64));
@@ -16,7 +17,7 @@ outbox_next (Database *db, gint64 peer, guint64 after, guint limit, GError **err
   return message_row_read_all (db, stmt, error);
 }
 
-#define SEQS_OF(whom, confirms)                                                                                       \
+#define SEQS_OF(whom, confirms)                                                                              \
   "SELECT seq FROM message WHERE peer " whom " AND state = ?2 AND confirms " confirms " ORDER BY seq"
 
 /* @peer 0: of all peers */
@@ -42,11 +43,13 @@ seqs_in (Database *db, gint64 peer, MessageState state, gboolean confirming, GEr
 GArray *
 outbox_requeue (Database *db, gint64 peer, GError **error)
 {
-  return message_row_move_all (db, seqs_in (db, peer, MESSAGE_SENT, TRUE, error), MESSAGE_QUEUED, NULL, error);
+  return message_row_move_all (db, seqs_in (db, peer, MESSAGE_SENT, TRUE, error), MESSAGE_QUEUED, NULL,
+                               error);
 }
 
 GArray *
-outbox_change (Database *db, gint64 peer, MessageState from, MessageState to, const char *reason, GError **error)
+outbox_change (Database *db, gint64 peer, MessageState from, MessageState to, const char *reason,
+               GError **error)
 {
   return message_row_move_all (db, seqs_in (db, peer, from, FALSE, error), to, reason, error);
 }
@@ -72,7 +75,9 @@ GArray *
 outbox_peers (Database *db, GError **error)
 {
   return database_read_seqs (
-    db, database_prepare (db, "SELECT id FROM peer WHERE EXISTS (SELECT 1 FROM message WHERE message.peer = peer.id"
-                              " AND message.state = 1 AND message.confirms = 0) ORDER BY id"),
+    db,
+    database_prepare (db,
+                      "SELECT id FROM peer WHERE EXISTS (SELECT 1 FROM message WHERE message.peer = peer.id"
+                      " AND message.state = 1 AND message.confirms = 0) ORDER BY id"),
     error);
 }

@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "store/search.h"
 
-/* Peers -------------------------------------------------------------------------------------------------------- */
+/* Peers -------------------------------------------------------------------------------------------------- */
 
 PeerRow *
 peer_row_new (void)
@@ -50,8 +50,9 @@ row_of (sqlite3_stmt *stmt)
 GPtrArray *
 peers_load (Database *db, GError **error)
 {
-  sqlite3_stmt *stmt = database_prepare (db, "SELECT id, instance, nick, blocked, plaintext, last_seen, address"
-                                             " FROM peer ORDER BY id");
+  sqlite3_stmt *stmt
+    = database_prepare (db, "SELECT id, instance, nick, blocked, plaintext, last_seen, address"
+                            " FROM peer ORDER BY id");
   g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (free_row);
   g_autoptr (GError) err = NULL;
 
@@ -153,7 +154,7 @@ peers_forget (Database *db, gint64 id, GError **error)
   return TRUE;
 }
 
-/* Aliases ------------------------------------------------------------------------------------------------------ */
+/* Aliases ------------------------------------------------------------------------------------------------ */
 
 static Alias *
 alias_new (char *name)
@@ -212,7 +213,8 @@ check_alias (Database *db, const char *name, const gint64 *peers, gsize n_peers,
     }
   if (n_peers > LIMIT_PEERS)
     {
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "an alias has at most %d peers", LIMIT_PEERS);
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "an alias has at most %d peers",
+                   LIMIT_PEERS);
       return FALSE;
     }
   for (gsize i = 0; i < n_peers; i++)

@@ -3,8 +3,9 @@
 
 /* Numbers of states and directions are those of messages.h.
  *
- * wire_id outlives its message (seq is 0 then), so that a repeated one is known when the history is off; there is one row for each
- * (peer, direction, id), the newest. message_text is filled when somebody searches (search.c). */
+ * wire_id outlives its message (seq is 0 then), so that a repeated one is known when the history is off;
+ * there is one row for each (peer, direction, id), the newest. message_text is filled when somebody searches
+ * (search.c). */
 const char *const schema_steps[] = {
   "CREATE TABLE value (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;"
 
@@ -18,7 +19,8 @@ const char *const schema_steps[] = {
 
   "CREATE TABLE message (seq INTEGER PRIMARY KEY AUTOINCREMENT,"
   " peer INTEGER NOT NULL REFERENCES peer ON DELETE CASCADE, direction INTEGER NOT NULL,"
-  " id TEXT, state INTEGER NOT NULL, confirms INTEGER NOT NULL, time INTEGER NOT NULL, received INTEGER NOT NULL,"
+  " id TEXT, state INTEGER NOT NULL, confirms INTEGER NOT NULL, time INTEGER NOT NULL, received INTEGER NOT "
+  "NULL,"
   " corrects INTEGER NOT NULL, expires INTEGER NOT NULL, once INTEGER NOT NULL, encrypted INTEGER NOT NULL,"
   " trust TEXT, reason TEXT, body TEXT NOT NULL);"
   "CREATE INDEX message_peer ON message (peer);" /* and seq, as every index */
@@ -26,13 +28,16 @@ const char *const schema_steps[] = {
   "CREATE INDEX message_expiry ON message (expires) WHERE expires > 0 AND " SCHEMA_WAITING ";"
 
   "CREATE TABLE wire_id (peer INTEGER NOT NULL REFERENCES peer ON DELETE CASCADE, direction INTEGER NOT NULL,"
-  " id TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, PRIMARY KEY (peer, direction, id)) WITHOUT ROWID;"
+  " id TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, PRIMARY KEY (peer, direction, id)) "
+  "WITHOUT ROWID;"
   "CREATE INDEX wire_id_orphan ON wire_id (time) WHERE seq = 0;"
   "CREATE TRIGGER message_gone AFTER DELETE ON message WHEN old.id IS NOT NULL BEGIN"
-  " UPDATE wire_id SET seq = 0 WHERE peer = old.peer AND direction = old.direction AND id = old.id AND seq = old.seq;"
+  " UPDATE wire_id SET seq = 0 WHERE peer = old.peer AND direction = old.direction AND id = old.id AND seq = "
+  "old.seq;"
   " END;"
 
-  "CREATE TABLE sent_key (key TEXT PRIMARY KEY NOT NULL, seqs BLOB NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;"
+  "CREATE TABLE sent_key (key TEXT PRIMARY KEY NOT NULL, seqs BLOB NOT NULL, time INTEGER NOT NULL) WITHOUT "
+  "ROWID;"
   "CREATE TABLE consumer (name TEXT PRIMARY KEY NOT NULL, acknowledged INTEGER NOT NULL) WITHOUT ROWID;"
 
   "CREATE VIRTUAL TABLE message_text USING fts5 (body, content='message', content_rowid='seq',"

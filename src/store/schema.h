@@ -10,6 +10,6 @@
 extern const char *const schema_steps[]; /* SQL from version n to n + 1 */
 extern const guint       schema_n_steps;
 
-/* Waits for the peer or the user: QUEUED, HELD, and SENT that may go again. As in the partial index message_expiry, which SQLite
- * only uses where the words are the same. */
+/* Waits for the peer or the user: QUEUED, HELD, and SENT that may go again. As in the partial index
+ * message_expiry, which SQLite only uses where the words are the same. */
 #define SCHEMA_WAITING "(state IN (1, 7) OR (state = 2 AND confirms))"

@@ -37,7 +37,8 @@ append_words (GString *out, const char *text, GError **error)
 
       if (++n > WORDS)
         {
-          g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "a search has at most %d words", WORDS);
+          g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "a search has at most %d words",
+                       WORDS);
           return FALSE;
         }
       append_quoted (out, p, end);
@@ -102,6 +103,7 @@ search_forget (Database *db, gint64 seq, GError **error)
 {
   if (seq > indexed_up_to (db))
     return TRUE;
-  return database_write (db, database_prepare (db, "INSERT INTO message_text (message_text) VALUES ('delete-all')"), error)
+  return database_write (
+           db, database_prepare (db, "INSERT INTO message_text (message_text) VALUES ('delete-all')"), error)
          && set_indexed_up_to (db, 0, error);
 }

@@ -22,7 +22,7 @@ struct _Settings
   GHashTable *values; /* key, of the table → text; what differs from the default */
 };
 
-/* What a value may be ------------------------------------------------------------------------------------------- */
+/* What a value may be ------------------------------------------------------------------------------------ */
 
 static gboolean
 is_line (const char *value, gsize max)
@@ -159,7 +159,7 @@ find_key (const char *key)
   return -1;
 }
 
-/* The file ------------------------------------------------------------------------------------------------------ */
+/* The file ----------------------------------------------------------------------------------------------- */
 
 static gboolean
 fail_file (const char *path, const char *what, GError **error)
@@ -227,7 +227,7 @@ write_file (GKeyFile *file, const char *path, GError **error)
   return ok || fail_file (path, err->message, error);
 }
 
-/* Loading ------------------------------------------------------------------------------------------------------- */
+/* Loading ------------------------------------------------------------------------------------------------ */
 
 /* Takes the value of @key over, or answers why not. Caller owns. */
 static char *
@@ -252,7 +252,8 @@ warn (GString *warnings, const char *path, const char *what, const char *why)
 
   if (warnings->len > 4096)
     return; /* a file of something else */
-  g_string_append_printf (warnings, "%s%s: '%s' is ignored: %s", warnings->len > 0 ? "\n" : "", path, clean, why);
+  g_string_append_printf (warnings, "%s%s: '%s' is ignored: %s", warnings->len > 0 ? "\n" : "", path, clean,
+                          why);
 }
 
 static void
@@ -303,7 +304,7 @@ settings_free (Settings *settings)
   g_free (settings);
 }
 
-/* Reading ------------------------------------------------------------------------------------------------------- */
+/* Reading ------------------------------------------------------------------------------------------------ */
 
 const char *
 settings_get (Settings *settings, const char *key)
@@ -345,7 +346,7 @@ settings_get_boolean (Settings *settings, const char *key)
   return g_strcmp0 (settings_get (settings, key), "yes") == 0;
 }
 
-/* Changing ------------------------------------------------------------------------------------------------------ */
+/* Changing ----------------------------------------------------------------------------------------------- */
 
 static gboolean
 fail_unknown (const char *key, GError **error)
@@ -355,7 +356,8 @@ fail_unknown (const char *key, GError **error)
 
   for (guint i = 0; i < G_N_ELEMENTS (infos); i++)
     g_string_append_printf (all, "%s%s", i > 0 ? " " : "", infos[i].name);
-  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "there is no setting '%s'\nthere are: %s", clean, all->str);
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "there is no setting '%s'\nthere are: %s", clean,
+               all->str);
   return FALSE;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Goal: what storing costs, in memory and on disk: adds and state changes, 64 to a commit, and the first search. */
+/* Goal: what storing costs, in memory and on disk: adds and state changes, 64 to a commit, and the first
+ * search. */
 #include <glib/gstdio.h>
 #include <stdlib.h>
 
@@ -10,19 +11,26 @@
 #define COUNT 100000
 #define PER_COMMIT 64
 
-static const char *const words[] = { "are", "you", "there", "the", "backup", "of", "verona", "finished", "lunch", "at" };
+static const char *const words[]
+  = { "are", "you", "there", "the", "backup", "of", "verona", "finished", "lunch", "at" };
 
 typedef gboolean (*Step) (Database *db, gint64 peer, guint i, GError **error);
 
 static gboolean
 add (Database *db, gint64 peer, guint i, Direction direction, GError **error)
 {
-  g_autofree char *body = g_strdup_printf ("%s %s %s %s %s %u", words[i % 10], words[i / 10 % 10], words[i / 100 % 10],
-                                           words[i / 7 % 10], words[i / 3 % 10], i);
+  g_autofree char *body = g_strdup_printf ("%s %s %s %s %s %u", words[i % 10], words[i / 10 % 10],
+                                           words[i / 100 % 10], words[i / 7 % 10], words[i / 3 % 10], i);
   g_autofree char *id = g_strdup_printf ("%08x-%04x-%08x", g_random_int (), i & 0xffff, g_random_int ());
-  MessageRow row = { .peer = peer, .direction = direction, .id = id, .body = body, .time = i + 1, .received = i + 1,
+  MessageRow row = { .peer = peer,
+                     .direction = direction,
+                     .id = id,
+                     .body = body,
+                     .time = i + 1,
+                     .received = i + 1,
                      .state = direction == DIRECTION_OUT ? MESSAGE_QUEUED : MESSAGE_RECEIVED,
-                     .expires = direction == DIRECTION_OUT ? (gint64) i + 1000000 : 0, .trust = (char *) "plain" };
+                     .expires = direction == DIRECTION_OUT ? (gint64) i + 1000000 : 0,
+                     .trust = (char *) "plain" };
 
   return messages_add (db, &row, error);
 }
@@ -55,7 +63,9 @@ static const struct
 {
   const char *name;
   Step        step;
-} phases[] = { { "add, out", add_out }, { "queued to sent", set_sent }, { "sent to delivered", set_delivered },
+} phases[] = { { "add, out", add_out },
+               { "queued to sent", set_sent },
+               { "sent to delivered", set_delivered },
                { "add, in", add_in } };
 
 static void

@@ -96,7 +96,7 @@ test_limit (Store *store, gconstpointer data)
   store_commit (store);
 }
 
-/* Keys --------------------------------------------------------------------------------------------------------- */
+/* Keys --------------------------------------------------------------------------------------------------- */
 
 #define WEEK ((gint64) LIMIT_IDEMPOTENT_S * G_USEC_PER_SEC)
 
@@ -135,7 +135,8 @@ test_old_keys_are_purged (Store *store, gconstpointer data)
   g_assert_true (sent_keys_set (store->db, "old", &seq, 1, now, NULL));
   g_assert_true (sent_keys_set (store->db, "new", &seq, 1, now + 1, NULL));
   g_assert_true (messages_purge (store->db, -1, now + 1 + WEEK, NULL));
-  g_assert_cmpint (database_read_one (store->db, database_prepare (store->db, "SELECT count(*) FROM sent_key"), 0), ==, 1);
+  g_assert_cmpint (
+    database_read_one (store->db, database_prepare (store->db, "SELECT count(*) FROM sent_key"), 0), ==, 1);
   store_commit (store);
 }
 

@@ -80,7 +80,7 @@ test_dirty_until_committed (Store *store, gconstpointer data)
   g_assert_false (database_is_dirty (store->db));
 }
 
-/* Refusal --------------------------------------------------------------------------------------------------------- */
+/* Refusal ------------------------------------------------------------------------------------------------ */
 
 static void
 assert_refused (Store *store, HearbyError code, const char *says)
@@ -245,7 +245,7 @@ test_another_users_files (Store *store, gconstpointer data)
   g_assert_error (of_file, HEARBY_ERROR, HEARBY_ERROR_ACCESS_DENIED);
 }
 
-/* Failure ------------------------------------------------------------------------------------------------------ */
+/* Failure ------------------------------------------------------------------------------------------------ */
 
 /* A child, since the bound on a file's size stays with the process. Exits 0 where all went as it should. */
 static void
@@ -374,7 +374,7 @@ test_another_writer (Store *store, gconstpointer data)
   store_commit (store);
 }
 
-/* kill -9 ------------------------------------------------------------------------------------------------------ */
+/* kill -9 ------------------------------------------------------------------------------------------------ */
 
 /* Stores and commits for ever; tells each seq when it is safe. */
 static void

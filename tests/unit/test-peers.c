@@ -131,7 +131,7 @@ test_forgotten_without_a_trace (Store *store, gconstpointer data)
   g_assert_true (peers_forget (store->db, store->juliet, NULL)); /* nobody: fine */
 }
 
-/* Aliases ------------------------------------------------------------------------------------------------------ */
+/* Aliases ------------------------------------------------------------------------------------------------ */
 
 static void
 test_aliases (Store *store, gconstpointer data)

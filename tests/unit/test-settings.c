@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Goal: every key has a value at any time, a bad one is named and skipped, and a change keeps what the user wrote by hand. */
+/* Goal: every key has a value at any time, a bad one is named and skipped, and a change keeps what the user
+ * wrote by hand. */
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -171,7 +172,7 @@ test_no_key_file (Place *place, gconstpointer data)
   assert_no_settings (place->folder, "not a file");
 }
 
-/* Checks ------------------------------------------------------------------------------------------------------- */
+/* Checks ------------------------------------------------------------------------------------------------- */
 
 static const struct
 {
@@ -209,9 +210,10 @@ test_checks (void)
 {
   for (guint i = 0; i < G_N_ELEMENTS (values); i++)
     {
+      g_autofree char *shown = g_strescape (values[i].value, NULL);
       g_autoptr (GError) error = NULL;
 
-      g_test_message ("%s=%s", values[i].key, values[i].value);
+      g_test_message ("%s=%s", values[i].key, shown);
       g_assert_true (settings_check (values[i].key, values[i].value, &error) == values[i].fine);
       if (!values[i].fine)
         g_assert_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT);
@@ -222,14 +224,13 @@ test_checks (void)
   assert_length ("ignore", 1024, "");
 }
 
-/* Changing ----------------------------------------------------------------------------------------------------- */
+/* Changing ----------------------------------------------------------------------------------------------- */
 
 static void
 test_set_keeps_the_rest (Place *place, gconstpointer data)
 {
-  g_autoptr (Settings) settings = load_text (place,
-                                             "# by hand\n\n[hearby]\n# my port\nport=7000\nfuture=yes\n\n[other]\nkey=1\n",
-                                             NULL);
+  g_autoptr (Settings) settings
+    = load_text (place, "# by hand\n\n[hearby]\n# my port\nport=7000\nfuture=yes\n\n[other]\nkey=1\n", NULL);
   g_autoptr (Settings) again = NULL;
   g_autofree char *text = NULL;
   struct stat info;
