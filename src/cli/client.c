@@ -284,6 +284,14 @@ wait_of (const char *method)
   return g_str_equal (method, "AddAddress") ? ADD_WAIT_MS : -1;
 }
 
+/* GDBus builds trees of values, and a look into a dictionary makes one block of memory of it: text that was borrowed from it
+ * before would be gone. So do that first. */
+static void
+flatten (GVariant *value)
+{
+  g_variant_get_data (value);
+}
+
 GVariant *
 client_call (Client *client, const char *path, const char *interface, const char *method, GVariant *arguments,
              GError **error)
@@ -302,6 +310,8 @@ client_call (Client *client, const char *path, const char *interface, const char
                                         G_DBUS_CALL_FLAGS_NO_AUTO_START, wait_of (method), NULL, &problem);
   if (answer == NULL)
     client_take_error (error, problem);
+  else
+    flatten (answer);
   return answer;
 }
 
@@ -471,6 +481,7 @@ on_dbus_signal (GDBusConnection *connection, const char *sender, const char *pat
 {
   Client *client = data;
 
+  flatten (arguments);
   client->on_signal (path, interface, signal, arguments, client->data);
 }
 

@@ -567,6 +567,16 @@ on_terminate (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
+/* A program hears of all that it sent, also after it closed our stdin. */
+static void
+drain_rest (Chat *chat)
+{
+  if (chat->error != NULL || chat->signal != 0 || !chat->started || client_is_lost (chat->client))
+    return;
+  chat->done = FALSE;
+  drain (chat);
+}
+
 static void
 converse (Chat *chat)
 {
@@ -585,6 +595,8 @@ converse (Chat *chat)
   cli_wait (&chat->done, -1);
   if (input != 0)
     g_source_remove (input);
+  if (!chat->person)
+    drain_rest (chat);
   set_typing (chat, "gone");
   chat_line_close ();
   g_source_remove (interrupt);

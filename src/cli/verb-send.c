@@ -318,14 +318,15 @@ cancel_pending (Sending *sending)
 static void
 set_timeout (Sending *sending, GError **error)
 {
-  if (cli_has (sending->cli, "cancel-on-timeout"))
-    {
-      cancel_pending (sending);
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_TIMEOUT, "it was not %s in time", levels[sending->level]);
-    }
-  else
-    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_TIMEOUT, "it was not %s in time\nit stays queued and goes on",
-                 levels[sending->level]);
+  gboolean cancel = cli_has (sending->cli, "cancel-on-timeout");
+  gboolean waits = FALSE;
+
+  if (cancel)
+    cancel_pending (sending);
+  for (guint i = 0; i < sending->sent->len; i++)
+    waits |= g_str_equal (((Sent *) sending->sent->pdata[i])->state, "queued");
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_TIMEOUT, "it was not %s in time%s", levels[sending->level],
+               waits ? "\nit stays queued and goes on" : "");
 }
 
 /* FALSE where not all came as far as was wanted. */
