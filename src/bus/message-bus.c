@@ -5,37 +5,42 @@
 
 /* Messages as dictionaries, and the two methods that everybody uses. */
 
-static const char *
-or_empty (const char *text)
+static void
+add_text (GVariantBuilder *builder, const char *key, const char *text)
 {
-  return text != NULL ? text : "";
+  if (text != NULL && *text != '\0')
+    g_variant_builder_add (builder, "{sv}", key, g_variant_new_string (text));
 }
 
+/* What says nothing is left out: thousands of these cross the bus. */
 GVariant *
 message_to_variant (Messenger *messenger, const MessageRow *row)
 {
   Peer *peer = roster_by_id (messenger_roster (messenger), row->peer);
   g_autofree char *path = bus_peer_path (row->peer);
-  g_autofree char *name = peer != NULL ? roster_dup_name (messenger_roster (messenger), peer) : g_strdup ("");
+  g_autofree char *name = peer != NULL ? roster_dup_name (messenger_roster (messenger), peer) : NULL;
   GVariantBuilder builder;
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&builder, "{sv}", "seq", g_variant_new_uint64 (row->seq));
   g_variant_builder_add (&builder, "{sv}", "peer", g_variant_new_object_path (path));
-  g_variant_builder_add (&builder, "{sv}", "name", g_variant_new_string (name));
-  g_variant_builder_add (&builder, "{sv}", "direction",
-                         g_variant_new_string (row->direction == DIRECTION_IN ? "in" : "out"));
-  g_variant_builder_add (&builder, "{sv}", "id", g_variant_new_string (or_empty (row->id)));
-  g_variant_builder_add (&builder, "{sv}", "body", g_variant_new_string (or_empty (row->body)));
+  add_text (&builder, "name", name);
+  add_text (&builder, "direction", row->direction == DIRECTION_IN ? "in" : "out");
+  add_text (&builder, "id", row->id);
+  g_variant_builder_add (&builder, "{sv}", "body", g_variant_new_string (row->body != NULL ? row->body : ""));
   g_variant_builder_add (&builder, "{sv}", "time", g_variant_new_int64 (row->time));
   g_variant_builder_add (&builder, "{sv}", "received", g_variant_new_int64 (row->received));
-  g_variant_builder_add (&builder, "{sv}", "state", g_variant_new_string (message_state_name (row->state)));
-  g_variant_builder_add (&builder, "{sv}", "reason", g_variant_new_string (or_empty (row->reason)));
-  g_variant_builder_add (&builder, "{sv}", "trust", g_variant_new_string (or_empty (row->trust)));
-  g_variant_builder_add (&builder, "{sv}", "encrypted", g_variant_new_boolean (row->encrypted));
-  g_variant_builder_add (&builder, "{sv}", "corrects", g_variant_new_uint64 (row->corrects));
-  g_variant_builder_add (&builder, "{sv}", "expires", g_variant_new_int64 (row->expires));
-  g_variant_builder_add (&builder, "{sv}", "confirms", g_variant_new_boolean (row->confirms));
+  add_text (&builder, "state", message_state_name (row->state));
+  add_text (&builder, "reason", row->reason);
+  add_text (&builder, "trust", row->trust);
+  if (row->encrypted)
+    g_variant_builder_add (&builder, "{sv}", "encrypted", g_variant_new_boolean (TRUE));
+  if (row->corrects != 0)
+    g_variant_builder_add (&builder, "{sv}", "corrects", g_variant_new_uint64 (row->corrects));
+  if (row->expires != 0)
+    g_variant_builder_add (&builder, "{sv}", "expires", g_variant_new_int64 (row->expires));
+  if (row->confirms)
+    g_variant_builder_add (&builder, "{sv}", "confirms", g_variant_new_boolean (TRUE));
   return g_variant_builder_end (&builder);
 }
 

@@ -450,8 +450,10 @@ on_message_changed (Messenger *messenger, MessageRow *row, Service *service)
     return;
   g_variant_builder_init (&changed, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&changed, "{sv}", "state", g_variant_new_string (message_state_name (row->state)));
-  g_variant_builder_add (&changed, "{sv}", "reason", g_variant_new_string (row->reason != NULL ? row->reason : ""));
-  g_variant_builder_add (&changed, "{sv}", "confirms", g_variant_new_boolean (row->confirms));
+  if (row->reason != NULL)
+    g_variant_builder_add (&changed, "{sv}", "reason", g_variant_new_string (row->reason));
+  if (row->confirms)
+    g_variant_builder_add (&changed, "{sv}", "confirms", g_variant_new_boolean (TRUE));
   emit (service, BUS_ROOT, manager_interface ()->info->name, "MessageChanged",
         g_variant_new ("(ta{sv})", row->seq, &changed));
 }

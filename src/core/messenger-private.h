@@ -34,6 +34,8 @@ struct _Messenger
   GPtrArray *sessions;  /* Session, owned: all */
   GHashTable *changed_peers;    /* Peer → itself: has ->changed */
   GHashTable *changed_messages; /* guint64* of the row → MessageRow without a body */
+  GHashTable *news;     /* the same, committed, not told yet */
+  GSource   *news_source;
   GString   *scratch;   /* of the pump */
   guint      changed;   /* MessengerChange */
   gboolean   telling;   /* tell() runs after this turn */

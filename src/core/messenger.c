@@ -12,6 +12,7 @@
 #define PURGE_EVERY_US (24 * 3600 * (gint64) G_USEC_PER_SEC)
 #define NETWORK_REST_US (500 * 1000) /* addresses change in bursts */
 #define DEFAULT_PORT 5298
+#define NEWS_AT_MOST 512
 #define LIBPURPLE_NODE "libpurple"
 
 G_DEFINE_TYPE (Messenger, messenger, G_TYPE_OBJECT)
@@ -52,18 +53,55 @@ tell_peers (Messenger *messenger)
     }
 }
 
+static GHashTable *
+message_set_new (void)
+{
+  return g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) message_row_free);
+}
+
 static void
 tell_messages (Messenger *messenger)
 {
-  g_autoptr (GHashTable) messages = g_steal_pointer (&messenger->changed_messages);
+  g_autoptr (GHashTable) messages = g_steal_pointer (&messenger->news);
   GHashTableIter iter;
   gpointer row;
 
-  messenger->changed_messages
-      = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) message_row_free);
+  messenger->news = message_set_new ();
+  deadline_drop (&messenger->news_source);
   g_hash_table_iter_init (&iter, messages);
   while (g_hash_table_iter_next (&iter, NULL, &row))
     g_signal_emit (messenger, signals[MESSAGE_CHANGED], 0, row);
+}
+
+static gboolean
+on_idle (gpointer user_data)
+{
+  tell_messages (user_data);
+  return G_SOURCE_REMOVE;
+}
+
+/* What the commit made true is told when the loop has nothing more urgent, or much has gathered: in a burst most messages are
+ * delivered by then, and one signal tells what two would. */
+static void
+gather_news (Messenger *messenger)
+{
+  GHashTableIter iter;
+  gpointer key, row;
+
+  g_hash_table_iter_init (&iter, messenger->changed_messages);
+  while (g_hash_table_iter_next (&iter, &key, &row))
+    {
+      g_hash_table_iter_steal (&iter);
+      g_hash_table_replace (messenger->news, key, row);
+    }
+  if (g_hash_table_size (messenger->news) >= NEWS_AT_MOST)
+    tell_messages (messenger);
+  else if (g_hash_table_size (messenger->news) > 0 && messenger->news_source == NULL)
+    {
+      messenger->news_source = g_idle_source_new ();
+      g_source_set_callback (messenger->news_source, on_idle, messenger, NULL);
+      g_source_attach (messenger->news_source, g_main_context_get_thread_default ());
+    }
 }
 
 static void
@@ -101,8 +139,7 @@ tell (const GError *error, gpointer data)
   if (error != NULL)
     g_hash_table_remove_all (messenger->changed_messages);
   tell_peers (messenger);
-  if (g_hash_table_size (messenger->changed_messages) > 0)
-    tell_messages (messenger);
+  gather_news (messenger);
   if (changed != 0)
     g_signal_emit (messenger, signals[CHANGED], 0, changed);
   if (messenger->stopped)
@@ -985,6 +1022,7 @@ messenger_stop (Messenger *messenger)
     g_main_context_iteration (NULL, TRUE);
   deadline_drop (&timer);
   turn_flush (messenger->turn);
+  tell_messages (messenger);
 }
 
 static void
@@ -999,6 +1037,7 @@ messenger_finalize (GObject *object)
   g_ptr_array_unref (messenger->settlers);
   g_hash_table_unref (messenger->changed_peers);
   g_hash_table_unref (messenger->changed_messages);
+  g_hash_table_unref (messenger->news);
   g_hash_table_unref (messenger->own_names);
   g_clear_pointer (&messenger->turn, turn_free);
   g_clear_pointer (&messenger->roster, roster_free);
@@ -1019,8 +1058,8 @@ messenger_init (Messenger *messenger)
   messenger->settlers = g_ptr_array_new_with_free_func (g_free);
   messenger->own_names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   messenger->changed_peers = g_hash_table_new (NULL, NULL);
-  messenger->changed_messages
-      = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) message_row_free);
+  messenger->changed_messages = message_set_new ();
+  messenger->news = message_set_new ();
   messenger->scratch = g_string_sized_new (1024);
   messenger->started = g_get_monotonic_time ();
 }

@@ -36,6 +36,17 @@ bind_peer (Messenger *messenger, Session *session, Peer *peer)
   session_set_traced (session, peer->traces != NULL);
 }
 
+/* To walk while sessions change; g_ptr_array_copy() would free the elements too. */
+static GPtrArray *
+snapshot (GPtrArray *sessions)
+{
+  GPtrArray *copy = g_ptr_array_sized_new (sessions->len);
+
+  for (guint i = 0; i < sessions->len; i++)
+    g_ptr_array_add (copy, g_ptr_array_index (sessions, i));
+  return copy;
+}
+
 static gboolean
 is_better (Session *a, Session *b)
 {
@@ -87,7 +98,7 @@ static void
 settle_duplicates (Messenger *messenger, Session *opened)
 {
   Peer *peer = session_peer (opened);
-  g_autoptr (GPtrArray) all = g_ptr_array_copy (peer->sessions, NULL, NULL);
+  g_autoptr (GPtrArray) all = snapshot (peer->sessions);
 
   for (guint i = 0; i < all->len; i++)
     {
@@ -446,7 +457,7 @@ streams_accept (GSocketConnection *connection, gpointer user_data)
 void
 streams_reconsider (Messenger *messenger)
 {
-  g_autoptr (GPtrArray) all = g_ptr_array_copy (messenger->sessions, NULL, NULL);
+  g_autoptr (GPtrArray) all = snapshot (messenger->sessions);
 
   for (guint i = 0; i < all->len; i++)
     {
@@ -555,7 +566,7 @@ streams_keep_added (Messenger *messenger)
 void
 streams_close_peer (Messenger *messenger, Peer *peer, const char *condition)
 {
-  g_autoptr (GPtrArray) all = g_ptr_array_copy (peer->sessions, NULL, NULL);
+  g_autoptr (GPtrArray) all = snapshot (peer->sessions);
 
   for (guint i = 0; i < all->len; i++)
     if (condition != NULL)
@@ -567,7 +578,7 @@ streams_close_peer (Messenger *messenger, Peer *peer, const char *condition)
 void
 streams_close_all (Messenger *messenger)
 {
-  g_autoptr (GPtrArray) all = g_ptr_array_copy (messenger->sessions, NULL, NULL);
+  g_autoptr (GPtrArray) all = snapshot (messenger->sessions);
 
   for (guint i = 0; i < all->len; i++)
     session_close (g_ptr_array_index (all, i));

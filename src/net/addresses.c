@@ -33,6 +33,14 @@ addresses_unmap (GSocketAddress *address)
   return G_INET_SOCKET_ADDRESS (unmapped);
 }
 
+static guint32
+scope_of (GInetSocketAddress *address)
+{
+  if (g_socket_address_get_family (G_SOCKET_ADDRESS (address)) != G_SOCKET_FAMILY_IPV6)
+    return 0;
+  return g_inet_socket_address_get_scope_id (address);
+}
+
 gboolean
 addresses_same_host (GInetSocketAddress *a, GInetSocketAddress *b)
 {
@@ -40,15 +48,14 @@ addresses_same_host (GInetSocketAddress *a, GInetSocketAddress *b)
 
   if (!g_inet_address_equal (x, g_inet_socket_address_get_address (b)))
     return FALSE;
-  return !g_inet_address_get_is_link_local (x) || g_inet_address_get_family (x) == G_SOCKET_FAMILY_IPV4
-         || g_inet_socket_address_get_scope_id (a) == g_inet_socket_address_get_scope_id (b);
+  return !g_inet_address_get_is_link_local (x) || scope_of (a) == scope_of (b);
 }
 
 char *
 addresses_to_string (GInetSocketAddress *address)
 {
   g_autofree char *text = g_inet_address_to_string (g_inet_socket_address_get_address (address));
-  guint32 scope = g_inet_socket_address_get_scope_id (address);
+  guint32 scope = scope_of (address);
   char name[IF_NAMESIZE];
 
   if (scope == 0 || if_indextoname (scope, name) == NULL)
