@@ -41,10 +41,9 @@ add_alias (Cli *cli, FormatTable *table, const char *name, char **peers)
 
 /* All aliases, or the one called @only. */
 static int
-list (Cli *cli, Client *client, const char *only, GError **error)
+list (Cli *cli, Client *client, FormatTable *table, const char *only, GError **error)
 {
-  g_autoptr (FormatTable) table = format_table_new (&cli->format, titles, 2, error);
-  g_autoptr (GVariant) objects = table != NULL ? client_objects (client, error) : NULL;
+  g_autoptr (GVariant) objects = client_objects (client, error);
   g_autoptr (GVariant) manager
       = objects != NULL ? client_properties (client, CLIENT_ROOT, CLIENT_MANAGER, error) : NULL;
   g_autoptr (GVariantIter) iter = NULL;
@@ -129,9 +128,12 @@ verb_alias (Cli *cli, GError **error)
 {
   const char *name = cli->args[0];
   gboolean delete = cli_has (cli, "delete");
+  g_autoptr (FormatTable) table = format_table_new (&cli->format, titles, 2, error);
   g_autoptr (Client) client = NULL;
   char *nobody[] = { NULL };
 
+  if (table == NULL)
+    return -1;
   if (delete && cli->n_args != 1)
     return cli_usage (cli, error, "--delete wants one name");
   if (name != NULL && !g_utf8_validate (name, -1, NULL))
@@ -141,5 +143,7 @@ verb_alias (Cli *cli, GError **error)
     return -1;
   if (delete)
     return set (cli, client, name, nobody, error);
-  return cli->n_args < 2 ? list (cli, client, name, error) : set (cli, client, name, cli->args + 1, error);
+  if (cli->n_args < 2)
+    return list (cli, client, table, name, error);
+  return set (cli, client, name, cli->args + 1, error);
 }

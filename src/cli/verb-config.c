@@ -43,13 +43,10 @@ value_of (GVariant *settings, const char *key)
 }
 
 static int
-list (Cli *cli, GVariant *settings, GError **error)
+list (Cli *cli, FormatTable *table, GVariant *settings)
 {
-  g_autoptr (FormatTable) table = format_table_new (&cli->format, titles, 2, error);
   g_autoptr (GPtrArray) keys = sorted_keys (settings);
 
-  if (table == NULL)
-    return -1;
   if (cli->format.json)
     {
       cli->result = format_json_begin ();
@@ -127,9 +124,12 @@ int
 verb_config (Cli *cli, GError **error)
 {
   gboolean unset = cli_has (cli, "unset");
+  g_autoptr (FormatTable) table = format_table_new (&cli->format, titles, 2, error);
   g_autoptr (Client) client = NULL;
   g_autoptr (GVariant) settings = NULL;
 
+  if (table == NULL)
+    return -1;
   if (unset && cli->n_args != 1)
     return cli_usage (cli, error, "--unset wants one key");
   for (guint i = 0; i < cli->n_args; i++)
@@ -143,5 +143,5 @@ verb_config (Cli *cli, GError **error)
   settings = settings_of (client, error);
   if (settings == NULL)
     return -1;
-  return cli->n_args == 0 ? list (cli, settings, error) : show (cli, settings, cli->args[0], error);
+  return cli->n_args == 0 ? list (cli, table, settings) : show (cli, settings, cli->args[0], error);
 }

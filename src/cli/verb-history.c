@@ -171,12 +171,10 @@ begin_json (const History *history)
   json_builder_end_array (builder);
 }
 
-static gboolean
-print_table (const History *history, GError **error)
+static void
+print_table (const History *history, FormatTable *table)
 {
-  g_autoptr (FormatTable) table = format_table_new (&history->cli->format, titles, SHOWN, error);
-
-  for (guint i = 0; table != NULL && i < history->messages->len; i++)
+  for (guint i = 0; i < history->messages->len; i++)
     {
       GVariant *message = history->messages->pdata[i];
       g_autofree char *seq = g_strdup_printf ("%" G_GINT64_FORMAT, dict_number (message, "seq"));
@@ -190,9 +188,7 @@ print_table (const History *history, GError **error)
                                dict_string (message, "trust") };
       format_table_add (table, values);
     }
-  if (table != NULL)
-    format_table_print (table);
-  return table != NULL;
+  format_table_print (table);
 }
 
 /* What stood on a terminal was read. Each peer up to the last of its messages. */
@@ -211,8 +207,8 @@ mark_read (const History *history)
     }
 }
 
-static int
-show (History *history, GError **error)
+static void
+show (History *history, FormatTable *table)
 {
   Cli *cli = history->cli;
 
@@ -220,19 +216,19 @@ show (History *history, GError **error)
     begin_json (history);
   else if (!cli->format.terse && cli->format.columns == NULL)
     print_text (history);
-  else if (!print_table (history, error))
-    return -1;
+  else
+    print_table (history, table);
   /* A search shows single messages out of many that nobody looked at. */
   if (cli->format.tty && !cli->format.json && !cli_has (cli, "search"))
     mark_read (history);
-  return 0;
 }
 
 int
 verb_history (Cli *cli, GError **error)
 {
   g_autoptr (GPtrArray) messages = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
-  g_autoptr (GVariant) filter = build_filter (cli, error);
+  g_autoptr (FormatTable) table = format_table_new (&cli->format, titles, SHOWN, error);
+  g_autoptr (GVariant) filter = table != NULL ? build_filter (cli, error) : NULL;
   g_autoptr (Client) client = NULL;
   g_auto (GStrv) paths = NULL;
   History history = { .cli = cli, .messages = messages };
@@ -245,5 +241,8 @@ verb_history (Cli *cli, GError **error)
     return -1;
   if (cli->n_args > 0 && (paths = client_find (client, cli->args[0], error)) == NULL)
     return -1;
-  return fetch (&history, filter, paths, number, error) ? show (&history, error) : -1;
+  if (!fetch (&history, filter, paths, number, error))
+    return -1;
+  show (&history, table);
+  return 0;
 }

@@ -1,0 +1,82 @@
+#!/usr/bin/python3
+"""wait returns when somebody comes or goes or the right message arrives, and says in time that it did not."""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+import os
+import sys
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import hearbytest
+from couple import couple
+from hearbytest import equal
+
+
+def waiting(person, *args):
+    return person.host.popen(hearbytest.HEARBY, 'wait', *args, env=person.environment())
+
+
+def send_until(juliet, process, body):
+    """Nobody sees when a waiter is ready: so send again, until it has ended."""
+    while process.alive():
+        juliet.cli('send', 'romeo', body, '--wait=delivered')
+        try:
+            process.wait_exit(1)
+        except hearbytest.subprocess.TimeoutExpired:
+            pass
+    return process.wait_exit()
+
+
+def test_presence(stage):
+    romeo = stage.person(stage.host('forza'), 'romeo')
+    process = waiting(romeo, 'online', 'juliet', '--timeout=1m')
+    equal(romeo.cli('wait', 'online', 'juliet', '--timeout=1', check=3).stdout, '')
+    romeo.cli('wait', 'offline', 'juliet', '--timeout=1', check=6)
+    juliet = stage.person(stage.host('pronto'), 'juliet')
+    equal(process.wait_exit(), 0)
+    romeo.cli('wait', 'online', 'juliet@pronto', '--timeout=5')
+    process = waiting(romeo, 'offline', 'juliet', '--timeout=1m')
+    romeo.cli('wait', 'offline', 'juliet', '--timeout=1', check=3)
+    juliet.stop()
+    equal(process.wait_exit(), 0)
+    equal(romeo.json('wait', 'offline', 'juliet')['online'], False)
+
+
+def test_message(stage):
+    juliet, romeo = couple(stage)
+    process = waiting(romeo, 'message', '--from', 'juliet', '--trust', 'any', '--match', '^deploy (.*)', '--print', '1')
+    romeo.cli('wait', 'message', '--trust=any', '--timeout=0', check=3)
+    juliet.cli('send', 'romeo', 'please deploy nothing', '--wait=delivered')
+    equal(send_until(juliet, process, 'deploy v1.2'), 0)
+    equal(process.text(), 'v1.2')
+    process = waiting(romeo, 'message', '--trust=plain')
+    equal(send_until(juliet, process, 'two\nlines'), 0)
+    equal(process.text(), 'two\nlines')
+    process = waiting(romeo, 'message', '--trust=plain', '--from=self', '--timeout=2')
+    juliet.cli('send', 'romeo', 'not this')
+    equal(process.wait_exit(), 3)
+
+
+def test_trust(stage):
+    """What is not trusted enough can never come: that is said at once and not waited for."""
+    juliet, romeo = couple(stage)
+    for options in ([], ['--trust', 'verified'], ['--from', 'juliet']):
+        done = romeo.cli('wait', 'message', *options, check=5)
+        assert '--trust any' in done.stderr, done.stderr
+    romeo.cli('wait', 'message', '--from', 'tybalt', check=6)
+
+
+def test_daemon_restarts(stage):
+    juliet, romeo = couple(stage)
+    process = waiting(romeo, 'message', '--trust=any', '--match=^now$')
+    presence = waiting(romeo, 'offline', 'juliet')
+    equal(send_until(juliet, waiting(romeo, 'message', '--trust=any'), 'ready'), 0)
+    romeo.stop()
+    juliet.cli('send', 'romeo', 'now')
+    romeo.start()
+    equal(process.wait_exit(), 0)
+    juliet.stop()
+    equal(presence.wait_exit(), 0)
+
+
+if __name__ == '__main__':
+    hearbytest.main(test_presence, test_message, test_trust, test_daemon_restarts)
