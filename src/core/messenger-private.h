@@ -46,6 +46,7 @@ struct _Messenger
 };
 
 /* What is told after the turn's commit. */
+void messenger_tell (Messenger *messenger);
 void messenger_peer_changed (Messenger *messenger, Peer *peer, PeerChange changed);
 void messenger_message_changed (Messenger *messenger, guint64 seq, gint64 peer, MessageState state, const char *reason,
                                 gboolean confirms);
@@ -53,6 +54,15 @@ void messenger_message_added (Messenger *messenger, MessageRow *row); /* takes i
 void messenger_changed (Messenger *messenger, MessengerChange changed);
 Peer *messenger_add_peer (Messenger *messenger, const char *instance, const char *address, GError **error);
 gboolean messenger_may_talk (Messenger *messenger); /* on the air, awake, not offline */
+
+/* link.c: who is there ----------------------------------------------------------------------------------------------- */
+
+#define DEFAULT_PORT 5298
+
+void link_publish (Messenger *messenger);       /* our record, or its goodbye, as the status wants it */
+void link_update_record (Messenger *messenger); /* what is in it changed */
+void link_seen (const Sighting *sighting, gpointer messenger);
+void link_resolve_added (Messenger *messenger, Peer *peer);
 
 /* streams.c: who has which stream ---------------------------------------------------------------------------- */
 

@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "core/requests.h"
 #include "net/deadline.h"
+#include "xmpp/iq.h"
 #include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 #include "xmpp/stream.h"
@@ -13,12 +15,10 @@
 
 typedef struct
 {
-  char       *id;
-  gboolean    is_disco;
+  Session    *session;
   SessionPong pong;
   gpointer    user_data;
-  gint64      asked;
-} Request;
+} Ping;
 
 struct _Session
 {
@@ -34,8 +34,7 @@ struct _Session
   Stream *stream;
 
   GSource *timer; /* of the state */
-  GSource *request_timer;
-  GQueue   requests; /* Request, the oldest first */
+  Requests *requests;
   GSource *burial;   /* reports the end from the loop */
   GError  *error;
 
@@ -136,25 +135,6 @@ set_state (Session *session, SessionState state)
 
 /* The end ------------------------------------------------------------------------------------------------- */
 
-static void
-answer_request (Session *session, Request *request, gint64 rtt)
-{
-  if (request->pong != NULL)
-    request->pong (session, rtt, request->user_data);
-  g_free (request->id);
-  g_free (request);
-}
-
-static void
-drop_requests (Session *session)
-{
-  Request *request;
-
-  deadline_drop (&session->request_timer);
-  while ((request = g_queue_pop_head (&session->requests)) != NULL)
-    answer_request (session, request, -1);
-}
-
 static gboolean
 on_burial (gpointer user_data)
 {
@@ -177,7 +157,7 @@ end (Session *session, GError *error)
     }
   set_state (session, SESSION_ENDED);
   session->error = error;
-  drop_requests (session);
+  g_clear_pointer (&session->requests, requests_free);
   g_clear_pointer (&session->dialer, dialer_free);
   g_clear_pointer (&session->wire, wire_free);
   session->burial = g_idle_source_new ();
@@ -194,7 +174,7 @@ session_free (Session *session)
   session->state = SESSION_ENDED;
   deadline_drop (&session->timer);
   deadline_drop (&session->burial);
-  drop_requests (session);
+  g_clear_pointer (&session->requests, requests_free);
   g_clear_pointer (&session->dialer, dialer_free);
   g_clear_pointer (&session->wire, wire_free);
   g_clear_pointer (&session->stream, stream_free);
@@ -293,49 +273,6 @@ session_refuse (Session *session, const char *condition)
 
 /* IQs ----------------------------------------------------------------------------------------------------- */
 
-static gboolean
-on_request_timeout (gpointer user_data)
-{
-  Session *session = user_data;
-  gint64 limit = g_get_monotonic_time () - LIMIT_IQ_WAIT_MS * 1000;
-  Request *oldest;
-
-  while ((oldest = g_queue_peek_head (&session->requests)) != NULL && oldest->asked <= limit)
-    answer_request (session, g_queue_pop_head (&session->requests), -1);
-  if (session->request_timer != NULL)
-    deadline_set (session->request_timer, oldest != NULL ? oldest->asked + LIMIT_IQ_WAIT_MS * 1000 : -1);
-  return G_SOURCE_CONTINUE;
-}
-
-/* Unguessable ids: only who read the request can answer it. */
-static void
-ask (Session *session, const char *name, const char *ns, gboolean is_disco, SessionPong pong, gpointer user_data)
-{
-  Request *request = g_new0 (Request, 1);
-  Node *iq;
-
-  request->id = g_uuid_string_random ();
-  request->is_disco = is_disco;
-  request->pong = pong;
-  request->user_data = user_data;
-  request->asked = g_get_monotonic_time ();
-  iq = stanza_iq_request (session->own, session_peer_name (session), "get", request->id);
-  node_add (iq, name, ns);
-  g_queue_push_tail (&session->requests, request);
-  arm (session, &session->request_timer,
-       ((Request *) g_queue_peek_head (&session->requests))->asked + LIMIT_IQ_WAIT_MS * 1000, on_request_timeout);
-  send_node (session, iq);
-}
-
-void
-session_ping (Session *session, SessionPong pong, gpointer user_data)
-{
-  if (!session_is_open (session) || session->requests.length >= LIMIT_IQS_OPEN)
-    pong (session, -1, user_data);
-  else
-    ask (session, "ping", NS_PING, FALSE, pong, user_data);
-}
-
 static void
 learn_capabilities (Session *session, const Node *query)
 {
@@ -343,51 +280,48 @@ learn_capabilities (Session *session, const Node *query)
   session->capabilities_known = TRUE;
 }
 
-static void
-handle_answer (Session *session, const Node *node)
+static gboolean
+ask (Session *session, const char *name, const char *ns, RequestDone done, gpointer user_data)
 {
-  const char *id = node_get (node, "id");
+  const char *id = requests_add (session->requests, done, user_data);
+  Node *iq;
 
-  for (GList *l = session->requests.head; l != NULL; l = l->next)
-    {
-      Request *request = l->data;
-
-      if (g_strcmp0 (request->id, id) != 0)
-        continue;
-      g_queue_delete_link (&session->requests, l);
-      if (request->is_disco)
-        learn_capabilities (session, node_child (node, "query", NS_DISCO_INFO));
-      answer_request (session, request, g_get_monotonic_time () - request->asked);
-      if (session->state == SESSION_ASKING)
-        become_open (session);
-      return;
-    }
+  if (id == NULL)
+    return FALSE;
+  iq = stanza_iq_request (session->own, session_peer_name (session), "get", id);
+  node_add (iq, name, ns);
+  send_node (session, iq);
+  return TRUE;
 }
 
-static Node *
-answer_iq (const Node *node)
+static void
+on_pong (const Node *answer, gint64 rtt, gpointer user_data)
 {
-  const Node *child = node_first_element (node);
+  g_autofree Ping *ping = user_data;
 
-  if (child != NULL && node_is (child, "ping", NS_PING))
-    return stanza_iq_result (node);
-  if (child != NULL && node_is (child, "query", NS_DISCO_INFO))
-    {
-      Node *result = stanza_iq_result (node);
-      Node *query = capabilities_own_query ();
+  ping->pong (ping->session, answer != NULL ? rtt : -1, ping->user_data);
+}
 
-      node_set (query, "node", node_get (child, "node"));
-      node_take_child (result, query);
-      return result;
-    }
-  if (child != NULL && node_is (child, "query", NS_DISCO_ITEMS))
-    {
-      Node *result = stanza_iq_result (node);
+void
+session_ping (Session *session, SessionPong pong, gpointer user_data)
+{
+  Ping *ping = g_new (Ping, 1);
 
-      node_add (result, "query", NS_DISCO_ITEMS);
-      return result;
-    }
-  return stanza_iq_error (node, "cancel", "service-unavailable");
+  *ping = (Ping){ session, pong, user_data };
+  if (!session_is_open (session) || !ask (session, "ping", NS_PING, on_pong, ping))
+    on_pong (NULL, 0, ping);
+}
+
+static void
+on_features_told (const Node *answer, gint64 rtt, gpointer user_data)
+{
+  Session *session = user_data;
+
+  if (answer == NULL)
+    return;
+  learn_capabilities (session, node_child (answer, "query", NS_DISCO_INFO));
+  if (session->state == SESSION_ASKING)
+    become_open (session);
 }
 
 static void
@@ -401,7 +335,7 @@ handle_request (Session *session, const Node *node)
   if (++session->iq_count > LIMIT_IQ_RATE)
     session_refuse (session, "policy-violation");
   else
-    send_node (session, answer_iq (node));
+    send_node (session, iq_answer (node));
 }
 
 /* The stream's events ------------------------------------------------------------------------------------- */
@@ -424,7 +358,7 @@ handle_stanza (Session *session, const Node *node)
       break;
     case STANZA_IQ_RESULT:
     case STANZA_IQ_ERROR:
-      handle_answer (session, node);
+      requests_answer (session->requests, node);
       break;
     case STANZA_OTHER:
       break; /* many peers send odd nonzas */
@@ -443,7 +377,7 @@ start (Session *session)
       return;
     }
   set_state (session, SESSION_ASKING);
-  ask (session, "query", NS_DISCO_INFO, TRUE, NULL, NULL);
+  ask (session, "query", NS_DISCO_INFO, on_features_told, session);
 }
 
 /* The peer's header is there, but mDNS has not said yet who that is. */
@@ -615,7 +549,7 @@ session_new (StreamRole role, const char *own, const char *to, Peer *peer, const
   session->events = *events;
   session->user_data = user_data;
   session->stream = stream_new (role, own, to);
-  g_queue_init (&session->requests);
+  session->requests = requests_new ();
   return session;
 }
 

@@ -14,7 +14,6 @@
 #define SIMULTANEOUS_US (10 * G_USEC_PER_SEC)
 #define RETRY_FIRST_S 1
 #define RETRY_MOST_S 60
-#define DEFAULT_PORT 5298
 
 static const SessionEvents session_events;
 
