@@ -197,7 +197,10 @@ pump_after (const GError *error, gpointer data)
   if (peer->session == NULL)
     streams_want (closure->messenger, peer);
   else if (!has_to_wait (peer))
-    pump (closure->messenger, peer);
+    {
+      pump (closure->messenger, peer);
+      session_flush (peer->session); /* before others are told: that takes longer than the message to the other side */
+    }
 }
 
 void

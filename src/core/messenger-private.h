@@ -36,6 +36,7 @@ struct _Messenger
   GHashTable *changed_messages; /* guint64* of the row → MessageRow without a body */
   GHashTable *news;     /* the same, committed, not told yet */
   GSource   *news_source;
+  guint      news_turns;
   GString   *scratch;   /* of the pump */
   guint      changed;   /* MessengerChange */
   gboolean   telling;   /* tell() runs after this turn */

@@ -10,7 +10,8 @@
 #include "presence/name.h"
 
 #define PURGE_EVERY_US (24 * 3600 * (gint64) G_USEC_PER_SEC)
-#define NEWS_AT_MOST 512
+#define NEWS_MESSAGES 512 /* gathered before they are told although the loop is busy */
+#define NEWS_TURNS 64
 
 G_DEFINE_TYPE (Messenger, messenger, G_TYPE_OBJECT)
 
@@ -62,23 +63,34 @@ tell_messages (Messenger *messenger)
   gpointer row;
 
   messenger->news = message_set_new ();
-  deadline_drop (&messenger->news_source);
   g_hash_table_iter_init (&iter, messages);
   while (g_hash_table_iter_next (&iter, NULL, &row))
     g_signal_emit (messenger, signals[MESSAGE_CHANGED], 0, row);
 }
 
+static void
+tell_news (Messenger *messenger)
+{
+  guint changed = messenger->changed;
+
+  deadline_drop (&messenger->news_source);
+  messenger->news_turns = 0;
+  messenger->changed = 0;
+  tell_peers (messenger);
+  tell_messages (messenger);
+  if (changed != 0)
+    g_signal_emit (messenger, signals[CHANGED], 0, changed);
+}
+
 static gboolean
 on_idle (gpointer user_data)
 {
-  tell_messages (user_data);
+  tell_news (user_data);
   return G_SOURCE_REMOVE;
 }
 
-/* What the commit made true is told when the loop has nothing more urgent, or much has gathered: in a burst most messages are
- * delivered by then, and one signal tells what two would. */
 static void
-gather_news (Messenger *messenger)
+gather_messages (Messenger *messenger)
 {
   GHashTableIter iter;
   gpointer key, row;
@@ -89,9 +101,17 @@ gather_news (Messenger *messenger)
       g_hash_table_iter_steal (&iter);
       g_hash_table_replace (messenger->news, key, row);
     }
-  if (g_hash_table_size (messenger->news) >= NEWS_AT_MOST)
-    tell_messages (messenger);
-  else if (g_hash_table_size (messenger->news) > 0 && messenger->news_source == NULL)
+}
+
+/* What the commit made true is told when the loop has nothing more urgent, or much has gathered: in a burst most messages are
+ * delivered by then, and one signal tells what several would. */
+static void
+tell_soon (Messenger *messenger)
+{
+  gather_messages (messenger);
+  if (++messenger->news_turns >= NEWS_TURNS || g_hash_table_size (messenger->news) >= NEWS_MESSAGES)
+    tell_news (messenger);
+  else if (messenger->news_source == NULL)
     {
       messenger->news_source = g_idle_source_new ();
       g_source_set_callback (messenger->news_source, on_idle, messenger, NULL);
@@ -127,16 +147,11 @@ static void
 tell (const GError *error, gpointer data)
 {
   g_autoptr (Messenger) messenger = data;
-  guint changed = messenger->changed;
 
   messenger->telling = FALSE;
-  messenger->changed = 0;
   if (error != NULL)
     g_hash_table_remove_all (messenger->changed_messages);
-  tell_peers (messenger);
-  gather_news (messenger);
-  if (changed != 0)
-    g_signal_emit (messenger, signals[CHANGED], 0, changed);
+  tell_soon (messenger);
   if (messenger->stopped)
     return;
   set_expiry (messenger);
@@ -554,7 +569,7 @@ messenger_stop (Messenger *messenger)
     g_main_context_iteration (NULL, TRUE);
   deadline_drop (&timer);
   turn_flush (messenger->turn);
-  tell_messages (messenger);
+  tell_news (messenger);
 }
 
 static void

@@ -236,6 +236,13 @@ session_send (Session *session, const char *xml, gsize len)
   return TRUE;
 }
 
+void
+session_flush (Session *session)
+{
+  if (session->wire != NULL)
+    wire_flush (session->wire);
+}
+
 gboolean
 session_has_room (Session *session)
 {

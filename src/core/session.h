@@ -57,6 +57,8 @@ void session_close (Session *session);
 
 /* session_send: one stanza's bytes in the scope jabber:client; they leave with the next turn. FALSE: too late. */
 gboolean session_send (Session *session, const char *xml, gsize len);
+/* session_flush: what was sent leaves now; not from within an event of the session. */
+void session_flush (Session *session);
 /* session_has_room: less than LIMIT_WIRE_FULL waits; after FALSE the drained event comes. */
 gboolean session_has_room (Session *session);
 

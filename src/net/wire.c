@@ -275,6 +275,13 @@ wire_finish (Wire *wire)
   schedule_write (wire, TRUE);
 }
 
+void
+wire_flush (Wire *wire)
+{
+  if (!wire->closed && !wire->filling)
+    on_write_turn (wire);
+}
+
 GInetSocketAddress *
 wire_remote (Wire *wire)
 {

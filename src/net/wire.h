@@ -35,6 +35,9 @@ gsize wire_queued (Wire *wire);
 /* wire_wake: there will be something to send: fill() is called before the next turn's write. */
 void wire_wake (Wire *wire);
 
+/* wire_flush: the same now. Not from within a callback of the wire. */
+void wire_flush (Wire *wire);
+
 /* wire_finish: FIN behind what is queued; reading goes on until the peer's. */
 void wire_finish (Wire *wire);
 
