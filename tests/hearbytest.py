@@ -396,7 +396,8 @@ class Stage:
 
     def show_logs(self):
         for person in self.people:
-            diag("---- log of %s's daemon" % person.name)
+            ends = ', '.join('runs' if log.alive() else 'ended with %d' % log.process.returncode for log in person.logs)
+            diag("---- log of %s's daemon (%s)" % (person.name, ends))
             diag(person.log()[-6000:])
 
 

@@ -2,6 +2,7 @@
 """The packet that aborts libavahi-core 0.8 costs nobody anything: the chat goes on, and new people are still found."""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
+import functools
 import os
 import select
 import sys
@@ -29,10 +30,10 @@ def test(discovery):
         juliet.allow(romeo)
         send_and_see(juliet, romeo, 'before')
 
-        victims = responders(stage, discovery, (juliet, romeo))
+        deaths = responders(discovery, (juliet, romeo))
         evil.multicast(hearbytest.killer_packet())
-        for victim in victims:
-            wait_death(victim)
+        for wait_death in deaths:
+            wait_death()
         send_and_see(juliet, romeo, 'after')
 
         # found by a responder that lives again
@@ -46,19 +47,19 @@ def test(discovery):
     return discovery, run
 
 
-def responders(stage, discovery, people):
-    """Descriptors of the processes that the packet kills."""
+def responders(discovery, people):
+    """For each process that the packet kills a function that waits for that."""
     if discovery == 'avahi':
-        return [os.pidfd_open(person.host.avahi.pid) for person in people]
+        return [person.host.avahi.wait_exit for person in people]  # reaped: a new one asks whether the old one is still there
     children = []
     for person in people:
         with open('/proc/%d/task/%d/children' % (person.daemon.pid, person.daemon.pid)) as file:
             children += [int(pid) for pid in file.read().split()]
     equal(len(children), len(people), 'the number of responder children')
-    return [os.pidfd_open(pid) for pid in children]
+    return [functools.partial(wait_end, os.pidfd_open(pid)) for pid in children]
 
 
-def wait_death(descriptor):
+def wait_end(descriptor):
     if not select.select([descriptor], [], [], hearbytest.PATIENCE)[0]:
         raise hearbytest.Failed('the packet killed nobody: this test does not test what it says')
     os.close(descriptor)
