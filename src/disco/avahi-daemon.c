@@ -48,6 +48,7 @@ typedef struct
   char                *host_name; /* as told */
 
   char       *instance; /* what is published, NULL: nothing */
+  gboolean    was_established;
   guint16     port;
   GPtrArray  *txt;
   GHashTable *groups; /* interface → Group */
@@ -130,6 +131,7 @@ static void
 drop_groups (AvahiDaemon *daemon)
 {
   g_hash_table_remove_all (daemon->groups);
+  daemon->was_established = FALSE;
   g_clear_pointer (&daemon->instance, g_free);
 }
 
@@ -190,7 +192,12 @@ on_collision_idle (gpointer user_data)
   daemon->collision_source = 0;
   if (daemon->is_dead || g_strcmp0 (daemon->instance, lost) != 0)
     return G_SOURCE_REMOVE;
-  drop_groups (daemon); /* without a goodbye: that would be the winner's too */
+  /* What was out has to go from the caches of links that the winner is not on, ours among them; on his link he sees our goodbye
+   * and says his own record again (RFC 6762 10.1). What was never out needs none. */
+  if (daemon->was_established)
+    withdraw (daemon);
+  else
+    drop_groups (daemon);
   daemon->parent.events->collision (lost, daemon->parent.user_data);
   return G_SOURCE_REMOVE;
 }
@@ -215,8 +222,10 @@ tell_if_established (AvahiDaemon *daemon)
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &group))
     if (!group->is_established)
       return;
-  if (daemon->instance != NULL && g_hash_table_size (daemon->groups) > 0)
-    daemon->parent.events->established (daemon->instance, daemon->parent.user_data);
+  if (daemon->instance == NULL || g_hash_table_size (daemon->groups) == 0)
+    return;
+  daemon->was_established = TRUE;
+  daemon->parent.events->established (daemon->instance, daemon->parent.user_data);
 }
 
 static gboolean

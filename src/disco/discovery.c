@@ -14,6 +14,7 @@
 #define MEMORY_MS 10000                       /* sightings outlive a restart by this */
 #define ABSENT_MS 15000                       /* in mode AUTO: how long an avahi-daemon that was there may be away */
 #define UPDATE_MS 1000                        /* between two TXT records (RFC 6762 6) */
+#define LOST_MS 1300                          /* from losing a name until its winner is looked at */
 #define COLLISIONS_MAX 5                      /* within COLLISIONS_US; then a pause */
 #define COLLISIONS_US (60 * G_USEC_PER_SEC)
 #define COLLISIONS_PAUSE_MS 60000
@@ -45,6 +46,7 @@ struct _Discovery
   GPtrArray *txt;
   char      *trying;    /* given to the backend */
   char      *published; /* established */
+  char      *lost;      /* given up a moment ago */
   char      *own;       /* the name that is ours and not shown: @published, and a while longer than that */
   GPtrArray *txt_sent;
   gint64     txt_sent_at;
@@ -52,7 +54,7 @@ struct _Discovery
   guint      n_collisions;
 
   guint restart_source, memory_source, absent_source, settle_source, update_source, publish_source, links_source,
-      own_source;
+      own_source, lost_source;
 };
 
 static const struct
@@ -314,20 +316,34 @@ is_storm (Discovery *discovery)
   return discovery->n_collisions > COLLISIONS_MAX && now - before < COLLISIONS_US;
 }
 
+static gboolean
+on_lost_over (gpointer user_data)
+{
+  Discovery *discovery = user_data;
+  g_autofree char *lost = g_steal_pointer (&discovery->lost);
+
+  discovery->lost_source = 0;
+  if (discovery->own != NULL && name_equal (discovery->own, lost))
+    set_own (discovery, discovery->published);
+  discovery_refresh (discovery, lost);
+  return G_SOURCE_REMOVE;
+}
+
 static void
 on_collision (const char *instance, gpointer user_data)
 {
   Discovery *discovery = user_data;
-  g_autofree char *lost = NULL;
 
   if (discovery->wish == NULL || g_strcmp0 (instance, discovery->trying) != 0)
     return;
   discovery->other++;
   g_clear_pointer (&discovery->trying, g_free);
-  lost = g_steal_pointer (&discovery->published);
-  set_own (discovery, NULL);
-  if (lost != NULL)
-    discovery->class->refresh (discovery->backend, lost); /* whoever won it was hidden behind our own record */
+  g_clear_pointer (&discovery->published, g_free);
+  /* Whoever won the name was hidden behind our own record; that is out of the caches a second later. */
+  g_free (discovery->lost);
+  discovery->lost = g_strdup (instance);
+  g_clear_handle_id (&discovery->lost_source, g_source_remove);
+  discovery->lost_source = g_timeout_add (LOST_MS, on_lost_over, discovery);
   g_clear_handle_id (&discovery->publish_source, g_source_remove);
   discovery->publish_source = g_timeout_add (is_storm (discovery) ? COLLISIONS_PAUSE_MS : 0, on_publish, discovery);
 }
@@ -532,7 +548,7 @@ clear_sources (Discovery *discovery)
 {
   guint *sources[] = { &discovery->restart_source, &discovery->memory_source, &discovery->absent_source,
                        &discovery->settle_source,  &discovery->update_source, &discovery->publish_source,
-                       &discovery->links_source,   &discovery->own_source };
+                       &discovery->links_source,   &discovery->own_source,    &discovery->lost_source };
 
   for (guint i = 0; i < G_N_ELEMENTS (sources); i++)
     g_clear_handle_id (sources[i], g_source_remove);
@@ -549,6 +565,7 @@ discovery_free (Discovery *discovery)
   g_free (discovery->trying);
   g_free (discovery->published);
   g_free (discovery->own);
+  g_free (discovery->lost);
   g_free (discovery->problem);
   g_clear_pointer (&discovery->txt, g_ptr_array_unref);
   g_clear_pointer (&discovery->txt_sent, g_ptr_array_unref);

@@ -20,16 +20,19 @@
 #include <avahi-core/publish.h>
 #include <avahi-glib/glib-watch.h>
 
+#include "disco/avahi-clash.h"
 #include "disco/avahi-convert.h"
 #include "disco/child-frame.h"
 #include "disco/items.h"
 #include "disco/sightings.h"
+#include "presence/name.h"
 
 /* The embedded responder: a process of its own that has libavahi-core, a socket to its parent and nothing else. It ends when the
  * parent's end of the socket closes, whatever the reason, and says goodbye on the link before that. */
 
 #define FD_MAX 64
 #define CACHE_ENTRIES (16 * 1024) /* three records an instance and interface */
+#define RENAME_MAX_MS 3000
 #define FALLBACK_HOST "hearby"
 
 typedef struct
@@ -42,10 +45,13 @@ typedef struct
   Items                *items;
   gboolean              all_for_now;
   gboolean              told_settled;
+  guint                 host_collisions; /* since the last name that was ours */
+  guint                 rename_source;
   char                 *host_name; /* as told to the parent */
   int                   status;
 
   char       *instance; /* what is published, NULL: nothing */
+  gboolean    was_established;
   guint16     port;
   GPtrArray  *txt;
   GHashTable *groups;   /* interface → Group */
@@ -110,6 +116,7 @@ static void
 drop_groups (Child *child)
 {
   g_hash_table_remove_all (child->groups);
+  child->was_established = FALSE;
   g_clear_pointer (&child->instance, g_free);
 }
 
@@ -151,7 +158,12 @@ tell_collision (Child *child)
 {
   g_autofree char *instance = g_strdup (child->instance);
 
-  drop_groups (child); /* without a goodbye: that would be the winner's too */
+  /* What was out has to go from the caches of links that the winner is not on, ours among them; on his link he sees our goodbye
+   * and says his own record again (RFC 6762 10.1). What was never out needs none. */
+  if (child->was_established)
+    withdraw (child);
+  else
+    drop_groups (child);
   if (instance != NULL)
     send_text (child, CHILD_FRAME_COLLISION, instance);
 }
@@ -174,8 +186,10 @@ tell_if_established (Child *child)
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &group))
     if (!group->is_established)
       return;
-  if (child->instance != NULL && g_hash_table_size (child->groups) > 0)
-    send_text (child, CHILD_FRAME_ESTABLISHED, child->instance);
+  if (child->instance == NULL || g_hash_table_size (child->groups) == 0)
+    return;
+  child->was_established = TRUE;
+  send_text (child, CHILD_FRAME_ESTABLISHED, child->instance);
 }
 
 static void
@@ -335,15 +349,15 @@ tell_seen (Child *child, const Sighting *sighting)
 
 /* Whether it is somebody: our own record and what makes no sense are not. */
 static gboolean
-look_at (Child *child, Item *item, const AvahiAddress *address, guint16 port, AvahiStringList *list,
-         AvahiLookupResultFlags flags)
+look_at (Child *child, Item *item, const AvahiAddress *address, guint16 port, AvahiStringList *list)
 {
   g_autoptr (GPtrArray) txt = NULL;
   g_autoptr (Sighting) sighting = NULL;
   const guint8 *bytes;
   gsize         len;
 
-  item->own = (flags & AVAHI_LOOKUP_RESULT_LOCAL) != 0;
+  /* Not AVAHI_LOOKUP_RESULT_LOCAL: another responder on this machine has the same host records as we. */
+  item->own = child->instance != NULL && name_equal (child->instance, item->name);
   if (item->own || address == NULL)
     return FALSE;
   txt = avahi_convert_core_txt (list);
@@ -369,7 +383,7 @@ on_resolved (AvahiSServiceResolver *handle, AvahiIfIndex interface, AvahiProtoco
 {
   Resolver *resolver = user_data;
   Child    *child = resolver->child;
-  gboolean  found = event == AVAHI_RESOLVER_FOUND && look_at (child, resolver->item, address, port, txt, flags);
+  gboolean  found = event == AVAHI_RESOLVER_FOUND && look_at (child, resolver->item, address, port, txt);
 
   items_answered (child->items, resolver->item, found);
   tell_if_settled (child);
@@ -494,15 +508,29 @@ tell_ready (Child *child)
   send_text (child, CHILD_FRAME_READY, name);
 }
 
-static void
-take_other_host_name (Child *child, AvahiServer *server)
+static gboolean
+take_other_host_name (gpointer user_data)
 {
-  char *name = avahi_alternative_host_name (avahi_server_get_host_name (server));
-  int   code = avahi_server_set_host_name (server, name);
+  Child *child = user_data;
+  char  *name = avahi_alternative_host_name (avahi_server_get_host_name (child->server));
+  int    code = avahi_server_set_host_name (child->server, name);
 
+  child->rename_source = 0;
   avahi_free (name);
   if (code < 0)
     send_failed (child, "the host has no name on the link", code);
+  return G_SOURCE_REMOVE;
+}
+
+/* Two hosts that started together may each lose to the other by one of several addresses, and go on so in step for ever, unless
+ * chance parts them. */
+static void
+on_host_collision (Child *child)
+{
+  guint delay = child->host_collisions++ > 0 ? (guint) g_random_int_range (0, RENAME_MAX_MS) : 0;
+
+  if (child->rename_source == 0)
+    child->rename_source = g_timeout_add (delay, take_other_host_name, child);
 }
 
 static void
@@ -513,12 +541,14 @@ on_server (AvahiServer *server, AvahiServerState state, gpointer user_data)
   switch (state)
     {
     case AVAHI_SERVER_RUNNING:
+      child->host_collisions = 0;
+      G_GNUC_FALLTHROUGH;
     case AVAHI_SERVER_REGISTERING:
       if (child->server != NULL) /* else still within avahi_server_new() */
         tell_ready (child);
       break;
     case AVAHI_SERVER_COLLISION:
-      take_other_host_name (child, server);
+      on_host_collision (child);
       break;
     case AVAHI_SERVER_FAILURE:
       send_failed (child, "the mDNS responder failed", avahi_server_errno (server));
@@ -638,6 +668,7 @@ harden (void)
 static void
 child_clear (Child *child)
 {
+  g_clear_handle_id (&child->rename_source, g_source_remove);
   items_free (child->items);
   withdraw (child);
   g_hash_table_unref (child->groups);
@@ -662,6 +693,7 @@ discovery_child_main (void)
     return 2; /* nobody's child */
   fcntl (CHILD_FRAME_FD, F_SETFD, FD_CLOEXEC);
   harden ();
+  avahi_clash_use_core ();
   avahi_set_log_function (log_to_parent);
   child.loop = g_main_loop_new (NULL, FALSE);
   child.poll = avahi_glib_poll_new (NULL, G_PRIORITY_DEFAULT);
