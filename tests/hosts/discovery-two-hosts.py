@@ -1,0 +1,116 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Two hosts find each other, follow a changed record and hear the goodbye, whichever responder each of them has."""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+
+import hearbytest  # noqa: E402
+from hearbytest import Failed, equal  # noqa: E402
+from probe_discovery import BACKENDS, Probe, interface_index, measured  # noqa: E402
+
+TXT = ('txtvers=1', 'port.p2pj=5299', 'status=avail', 'nick=B\u00f6b')
+GOODBYE = 1.3  # seconds
+
+
+def meet(stage, kinds):
+    """alice, who looks, and bob, who is there."""
+    one, other = stage.host('one'), stage.host('other')
+    alice, bob = Probe(stage, one, kinds[0]), Probe(stage, other, kinds[1])
+    alice.publish('alice@one')
+    bob.publish('bob@other', *TXT, port=5299)
+    for family in ('ipv4', 'ipv6'):
+        alice.once('seen', 'bob@other', None, family)
+    bob.once('seen', 'alice@one')
+    return alice, bob
+
+
+def expect_goodbye(alice, begin, what):
+    alice.wait('gone', 'bob@other')
+    alice.wait('gone', 'bob@other')
+    if measured('goodbye after ' + what, begin) > GOODBYE:
+        raise Failed('the goodbye took longer than %.1f s' % GOODBYE)
+
+
+def see_each_other(stage, kinds):
+    alice, bob = meet(stage, kinds)
+    other = bob.host
+    index = interface_index(alice.host, 'eth0')
+    equal(alice.once('seen', 'bob@other', None, 'ipv4')[2:], [index, 'ipv4', other.address, '0', '5299', ' '.join(TXT)], 'IPv4')
+    equal(alice.once('seen', 'bob@other', None, 'ipv6')[2:], [index, 'ipv6', other.link_local(), index, '5299', ' '.join(TXT)], 'IPv6')
+    alice.once('settled')
+    bob.once('settled')
+    alice.expect_nothing_of('alice@one')
+    bob.expect_nothing_of('bob@other')
+    equal(alice.once('changed')[1], kinds[0], 'backend')
+
+
+def follow_the_record(stage, kinds):
+    alice, bob = meet(stage, kinds)
+    begin = time.monotonic()
+    bob.do('update', 'txtvers=1', 'status=away')
+    alice.wait_seen('bob@other', txt='txtvers=1 status=away')
+    measured('update', begin)
+    for status in ('dnd', 'avail', 'away', 'dnd'):
+        bob.do('update', 'txtvers=1', 'status=' + status)
+    bob.do('update', 'txtvers=1', 'status=avail', 'msg=last')
+    alice.wait_seen('bob@other', txt='txtvers=1 status=avail msg=last')
+    equal(alice.all('gone'), [], 'goodbyes')
+    equal(bob.all('published'), [['published', 'bob@other']], 'names')
+
+
+def withdraw_and_come_back(stage, kinds):
+    alice, bob = meet(stage, kinds)
+    begin = time.monotonic()
+    bob.do('withdraw')
+    expect_goodbye(alice, begin, 'withdraw')
+    bob.do('publish', 'bob@other', 5300, 'txtvers=1')
+    alice.wait('seen', 'bob@other', None, 'ipv4', bob.host.address, '0', '5300')  # a cached SRV may come first
+
+
+def leave(stage, kinds):
+    alice, bob = meet(stage, kinds)
+    begin = time.monotonic()
+    bob.quit()
+    measured('end of the program', begin)
+    expect_goodbye(alice, begin, 'quit')
+
+
+def die(stage, kinds):
+    alice, bob = meet(stage, kinds)
+    begin = time.monotonic()
+    bob.kill()
+    expect_goodbye(alice, begin, 'kill -9')
+
+
+def come(stage, kinds):
+    """How long it takes from the start of the program until another sees it."""
+    alice = Probe(stage, stage.host('one'), kinds[0])
+    alice.once('ready')
+    other = stage.host('other')
+    if kinds[1] == 'avahi':
+        other.start_avahi()
+    begin = time.monotonic()
+    bob = Probe(stage, other, kinds[1])
+    bob.once('ready')
+    bob.do('publish', 'bob@other', 5298, 'txtvers=1')
+    alice.wait_seen('bob@other')
+    if measured('start to seen', begin) > 2:
+        raise Failed('that took too long')
+
+
+def tests():
+    mixed = [(a, b) for a in BACKENDS for b in BACKENDS]
+    for what in (come, see_each_other):
+        for kinds in mixed:
+            yield '%s, %s and %s' % (what.__name__.replace('_', ' '), *kinds), lambda stage, w=what, k=kinds: w(stage, k)
+    for what in (follow_the_record, withdraw_and_come_back, leave, die):
+        for kind in BACKENDS:
+            yield '%s, %s' % (what.__name__.replace('_', ' '), kind), lambda stage, w=what, k=kind: w(stage, (k, k))
+
+
+if __name__ == '__main__':
+    hearbytest.main(*tests())
