@@ -2,17 +2,21 @@
 #include "cli/chat-line.h"
 
 #include <glib-unix.h>
+#include <histedit.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <editline/readline.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/format.h"
 
-/* The editor keeps its state in globals, and so do we. */
+#define REMEMBERED 1000
+#define END "\004" /* how the editor tells of ^D in an empty line */
+
 static struct
 {
+  EditLine    *editor;
+  History     *history;
   ChatLineFunc on_line;
   ChatLineKey  on_key;
   gpointer     data;
@@ -21,52 +25,71 @@ static struct
   guint        input, resize;
 } chat;
 
-static void
-take_line (char *line)
+static char *
+get_prompt (EditLine *editor)
 {
+  return chat.prompt;
+}
+
+/* @line without its newline, NULL for the end. The editor lets go of the terminal meanwhile. */
+static void
+take_line (const char *line)
+{
+  HistEvent event;
+
+  el_set (chat.editor, EL_UNBUFFERED, 0);
   chat.in_line = TRUE;
   if (line != NULL && *line != '\0')
-    add_history (line);
+    history (chat.history, &event, H_ENTER, line);
   if (line == NULL)
-    putchar ('\n');
+    format_print ("\n");
   chat.on_line (line, chat.data);
   chat.in_line = FALSE;
-  free (line);
+  el_set (chat.editor, EL_UNBUFFERED, 1);
 }
 
 static gboolean
 on_input (int fd, GIOCondition condition, gpointer data)
 {
-  if (!(condition & G_IO_IN))
+  int n = 0;
+  const char *text = condition & G_IO_IN ? el_gets (chat.editor, &n) : NULL; /* what stands in the line, also unfinished */
+  const LineInfo *line = el_line (chat.editor);
+
+  if (text != NULL && (text[n - 1] == '\n' || text[n - 1] == '\r'))
     {
-      chat.on_line (NULL, chat.data);
-      return G_SOURCE_CONTINUE;
+      g_autofree char *whole = g_strndup (text, (gsize) n - 1);
+      take_line (whole);
     }
-  rl_callback_read_char ();
-  if (rl_line_buffer != NULL)
-    chat.on_key (rl_end > 0, chat.data);
+  else if (text != NULL ? n == 1 && g_str_has_prefix (text, END) : (condition & (G_IO_HUP | G_IO_ERR)) != 0)
+    take_line (NULL);
+  else
+    chat.on_key (line->lastchar > line->buffer, chat.data);
   return G_SOURCE_CONTINUE;
 }
 
 static gboolean
 on_resize (gpointer data)
 {
-  rl_resize_terminal ();
+  el_resize (chat.editor);
   return G_SOURCE_CONTINUE;
 }
 
 void
 chat_line_open (const char *prompt, ChatLineFunc on_line, ChatLineKey on_key, gpointer data)
 {
+  HistEvent event;
+
   chat.on_line = on_line;
   chat.on_key = on_key;
   chat.data = data;
   chat.prompt = g_strdup (prompt);
-  rl_readline_name = "hearby";
-  rl_catch_signals = 0;
-  using_history ();
-  stifle_history (1000);
-  rl_callback_handler_install (chat.prompt, take_line);
+  chat.history = history_init ();
+  history (chat.history, &event, H_SETSIZE, REMEMBERED);
+  chat.editor = el_init ("hearby", stdin, stdout, stderr);
+  el_set (chat.editor, EL_EDITOR, "emacs");
+  el_set (chat.editor, EL_PROMPT, get_prompt);
+  el_set (chat.editor, EL_HIST, history, chat.history);
+  el_set (chat.editor, EL_UNBUFFERED, 1);
   chat.input = g_unix_fd_add (STDIN_FILENO, G_IO_IN | G_IO_HUP | G_IO_ERR, on_input, NULL);
   chat.resize = g_unix_signal_add (SIGWINCH, on_resize, NULL);
 }
@@ -75,56 +98,55 @@ chat_line_open (const char *prompt, ChatLineFunc on_line, ChatLineKey on_key, gp
 static void
 wipe (void)
 {
-  struct winsize size = { 0 };
-  g_autofree char *before = rl_line_buffer != NULL ? g_utf8_make_valid (rl_line_buffer, rl_point) : g_strdup ("");
+  const LineInfo *line = el_line (chat.editor);
+  g_autofree char *before = g_utf8_make_valid (line->buffer, line->cursor - line->buffer);
   int cells = format_width (chat.prompt) + format_width (before);
+  struct winsize size = { 0 };
   int rows = ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? cells / size.ws_col : 0;
 
   if (rows > 0)
     printf ("\033[%dA", rows);
   fputs ("\r\033[J", stdout);
+  fflush (stdout);
 }
 
 void
 chat_line_close (void)
 {
-  if (chat.input == 0)
+  if (chat.editor == NULL)
     return;
   g_source_remove (chat.input);
   g_source_remove (chat.resize);
-  chat.input = 0;
   wipe ();
-  fflush (stdout);
-  rl_callback_handler_remove ();
+  el_set (chat.editor, EL_UNBUFFERED, 0);
+  el_end (chat.editor);
+  history_end (chat.history);
+  chat.editor = NULL;
   g_clear_pointer (&chat.prompt, g_free);
 }
 
 void
 chat_line_print (const char *text)
 {
-  if (chat.input == 0 || chat.in_line)
+  if (chat.editor == NULL || chat.in_line)
     {
       format_print (text);
       return;
     }
   wipe ();
   format_print (text);
-  rl_forced_update_display ();
+  el_set (chat.editor, EL_REFRESH);
 }
 
 void
 chat_line_set_prompt (const char *prompt)
 {
-  if (chat.input == 0 || g_str_equal (prompt, chat.prompt))
+  if (chat.editor == NULL || g_str_equal (prompt, chat.prompt))
     return;
   if (!chat.in_line)
     wipe ();
   g_free (chat.prompt);
   chat.prompt = g_strdup (prompt);
-  rl_set_prompt (chat.prompt);
   if (!chat.in_line)
-    {
-      fflush (stdout);
-      rl_forced_update_display ();
-    }
+    el_set (chat.editor, EL_REFRESH);
 }

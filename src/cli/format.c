@@ -313,13 +313,12 @@ format_json_boolean (JsonBuilder *builder, const char *key, gboolean value)
 static void
 add_field (JsonBuilder *builder, GVariant *dict, const FormatField *field)
 {
-  g_autoptr (GVariant) value = g_variant_lookup_value (dict, field->property, NULL);
   gint64 number = dict_number (dict, field->property);
   const char *text = dict_string (dict, field->property);
   g_autofree char *time = NULL;
 
   json_builder_set_member_name (builder, field->key);
-  if (value == NULL || ((field->kind == FIELD_TIME || field->kind == FIELD_REFERENCE) && number == 0)
+  if (((field->kind == FIELD_TIME || field->kind == FIELD_REFERENCE) && number == 0)
       || (field->kind == FIELD_TEXT && *text == '\0'))
     json_builder_add_null_value (builder);
   else if (field->kind == FIELD_BOOLEAN)

@@ -86,7 +86,8 @@ void format_json_strings (JsonBuilder *builder, const char *key, const char *con
 void format_json_number (JsonBuilder *builder, const char *key, gint64 value);
 void format_json_boolean (JsonBuilder *builder, const char *key, gboolean value);
 
-/* format_json_fields: members of the open object, taken from a{sv} @dict; what is missing there is null. */
+/* format_json_fields: members of the open object, taken from a{sv} @dict; what is missing there is "", 0, FALSE
+ * or null, as its kind says. */
 void format_json_fields (JsonBuilder *builder, GVariant *dict, const FormatField *fields, gsize n_fields);
 
 /* format_json_line: the builder's finished value as one line with its newline. The caller owns it. */

@@ -114,6 +114,26 @@ def test_add(stage):
     romeo.cli('forget', 'lab')
 
 
+def test_trace(stage):
+    juliet, romeo = couple(stage)
+    file = os.path.join(romeo.home, 'trace.xml')
+    shown = romeo.host.popen(hearbytest.HEARBY, 'trace', 'juliet', env=romeo.environment())
+    written = romeo.host.popen(hearbytest.HEARBY, 'trace', 'juliet', '--output', file, env=romeo.environment())
+    watch = romeo.host.popen('tail', '-F', '-n', '+1', file)
+    while not shown.lines or not watch.lines: # nobody sees when a trace has begun
+        romeo.cli('send', 'juliet', 'look', '--wait=delivered')
+        watch.wait_change(len(watch.lines), 1)
+    found = shown.wait_line(r'^(\S+Z) out (<message.*look.*</message>)$')
+    assert found.group(1).startswith('20'), found
+    watch.wait_line('out <message')
+    equal(os.stat(file).st_mode & 0o777, 0o600)
+    romeo.cli('trace', 'juliet', '--output', file, check=7)
+    romeo.cli('trace', 'nobody', check=6)
+    romeo.stop()
+    equal((shown.wait_exit(), written.wait_exit()), (8, 8))
+    romeo.start()
+
+
 def test_complete(stage):
     juliet, romeo = couple(stage)
     romeo.cli('alias', 'justice', 'juliet', 'self')
@@ -125,4 +145,4 @@ def test_complete(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_alias, test_policy_and_block, test_forget, test_history, test_config, test_status, test_add, test_complete)
+    hearbytest.main(test_alias, test_policy_and_block, test_forget, test_history, test_config, test_status, test_add, test_trace, test_complete)

@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+"""Nothing that a stranger chose reaches a terminal, a column or the shell's completion raw."""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+import json
+import subprocess
+import os
+import sys
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import hearbytest
+from couple import couple
+from hearbytest import equal
+
+BODY = 'a\x1b[31mb\tc\x9bd\u202ee\u2028f\x7f\\g\nh'
+
+
+def raw(person, *args, **environment):
+    """The bytes that come out at a terminal."""
+    command = ' '.join(person.host.argv(hearbytest.HEARBY, *args))
+    return subprocess.run(['script', '-qec', command, '/dev/null'], env=person.environment(TERM='dumb', **environment),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=60).stdout
+
+
+def harmful(data):
+    text = data.decode('utf-8', 'surrogateescape')
+    return [c for c in text if ord(c) < 32 and c not in '\r\n\t' or 0x7f <= ord(c) < 0xa0 or c in '\u202e\u2028']
+
+
+def test_text(stage):
+    juliet, romeo = couple(stage)
+    juliet.cli('status', 'away', '\x1b]0;owned\x07 \u202eevil\x9b')
+    juliet.cli('send', 'romeo', '-', input=BODY)
+    events = romeo.consumer()
+    body = events.wait_for({'type': 'message'})['body']
+    assert '\u202e' in body and '\x9b' in body, body
+    for args in (['history'], ['peers'], ['peers', '-t'], ['listen', '--consumer=y', '--ack=manual'], ['peers', '--json'],
+                 ['history', '-t'], ['history', '--json']):
+        equal(harmful(romeo.cli(*args, input='').stdout.encode()), [], ' '.join(args))
+        if args[0] != 'listen':
+            equal(harmful(raw(romeo, *args)), [], ' '.join(args) + ' at a terminal')
+    rows = romeo.cli('history', '-t', '-f', 'body').stdout
+    equal((rows.count('\n'), rows.count('\t')), (1, 0), rows)
+    assert r'\t' in rows and r'\n' in rows and r'\\' in rows and r'\xc2\x9b' in rows, rows
+    equal(romeo.json('history')['messages'][0]['body'], body)
+    piped = romeo.host.popen(hearbytest.HEARBY, 'wait', 'message', '--trust=any', env=romeo.environment())
+    while piped.alive():                      # a script gets what was written
+        juliet.cli('send', 'romeo', '-', input='x\u202ey', check=True)
+        piped.wait_change(0, 1)
+    equal(piped.text(), 'x\u202ey')
+
+
+def test_locale(stage):
+    """In LANG=C a terminal gets ASCII, a pipe the text."""
+    juliet, romeo = couple(stage)
+    juliet.cli('send', 'romeo', 'Grüße', '--wait=delivered')
+    assert b'Gr\\xc3\\xbc' in raw(romeo, 'history', LANG='C'), raw(romeo, 'history', LANG='C')
+    assert 'Grüße'.encode() in raw(romeo, 'history', LANG='C.UTF-8')
+    equal(romeo.cli('history', env={'LANG': 'C'}).stdout.count('Grüße'), 1)
+
+
+def test_names(stage):
+    """A name may be anything that 63 bytes can be."""
+    host = stage.host('pronto', avahi=True)
+    romeo = stage.person(stage.host('forza'), 'romeo')
+    names = ["$(id)@x", "a b;c@x", "e\x1b[1m@x", "Ünsal@x"]
+    for i, name in enumerate(names):
+        host.publish(name, 5000 + i, 'txtvers=1', 'status=avail')
+    events = romeo.listen(type='presence')
+    while len(romeo.online()) < len(names):
+        events.wait_change(len(events.lines), 5)
+    offered = romeo.cli('complete', 'send', '').stdout
+    equal(offered.split(), ['Ünsal'])
+    equal(harmful(romeo.cli('peers').stdout.encode()), [])
+    romeo.cli('policy', names[0])
+
+
+def test_colour(stage):
+    juliet, romeo = couple(stage)
+    for options, environment, wanted in (([], {}, False), (['--color=always'], {'NO_COLOR': '1'}, True), ([], {'CLICOLOR_FORCE': '1'}, True),
+                                         ([], {'CLICOLOR_FORCE': '1', 'NO_COLOR': '1'}, False),
+                                         (['--color=never'], {'CLICOLOR_FORCE': '1'}, False)):
+        equal('\x1b' in romeo.cli('peers', *options, env=environment).stdout, wanted, '%r %r' % (options, environment))
+
+
+if __name__ == '__main__':
+    hearbytest.main(test_text, test_locale, test_names, test_colour)

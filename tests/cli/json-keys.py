@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+"""Whatever --json prints is as the schema files in data/schema say, for every verb, in success and in failure."""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+import json
+import re
+import os
+import sys
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import hearbytest
+from couple import couple
+from hearbytest import equal
+
+TYPES = {'object': dict, 'array': list, 'string': str, 'boolean': bool, 'integer': int, 'null': type(None)}
+
+
+def has_type(value, name):
+    return isinstance(value, TYPES[name]) and (name == 'boolean' or not isinstance(value, bool))
+
+
+def check(value, schema, where='it'):
+    """As much of JSON Schema as the files use; raises ValueError."""
+    known = {'$schema', '$id', 'title', 'type', 'properties', 'required', 'additionalProperties', 'items', 'const', 'enum', 'anyOf',
+             'pattern', 'format'}
+    assert set(schema) <= known, schema
+    types = schema.get('type', [])
+    if types and not any(has_type(value, name) for name in ([types] if isinstance(types, str) else types)):
+        raise ValueError('%s is %r, not %s' % (where, value, types))
+    if value != schema.get('const', value) or value not in schema.get('enum', [value]):
+        raise ValueError('%s is %r' % (where, value))
+    if 'pattern' in schema and not re.search(schema['pattern'], value):
+        raise ValueError('%s is %r' % (where, value))
+    if isinstance(value, dict):
+        for key in schema.get('required', []):
+            if key not in value:
+                raise ValueError('%s has no %s' % (where, key))
+        for key, part in value.items():
+            check(part, schema.get('properties', {}).get(key, schema.get('additionalProperties', {})), where + '.' + key)
+    for part in value if isinstance(value, list) else []:
+        check(part, schema.get('items', {}), where + '[]')
+    problems = []
+    for one in schema.get('anyOf', []):
+        try:
+            check(value, one, where)
+            return
+        except ValueError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise ValueError(' or '.join(problems))
+
+
+def check_lines(verb, text):
+    with open(os.path.join(hearbytest.SOURCE, 'data', 'schema', verb + '.json')) as file:
+        schema = json.load(file)
+    lines = text.splitlines()
+    assert lines, 'nothing came'
+    for line in lines:
+        value = json.loads(line)
+        check(value, schema, verb)
+        equal(value['v'], 1)
+        if len(value) > 2 or 'error' not in value:
+            broken = {key: part for key, part in value.items() if key != 'v'}
+            try:
+                check(broken, schema)
+            except ValueError:
+                continue
+            raise hearbytest.Failed('the schema of %s accepts what has no "v"' % verb)
+    return lines
+
+
+SUCCESS = """
+peers | send juliet hello | send juliet --wait=delivered again | history | history juliet | status | status away tea
+alias | alias ops juliet | alias ops | alias -d ops | policy juliet | policy juliet plaintext=allow | block juliet | block --off juliet
+config | config nick | config nick Romeo | config --unset nick | wait online juliet | version | help | add 10.255.255.1 | forget 10.255.255.1
+"""
+
+FAILURE = """
+send nobody x | send juliet --id= x | wait online nobody --timeout=0 | wait offline nobody | history nobody | status gone | alias nobody
+policy nobody | block nobody | config nothing | add | forget nobody | chat nobody | trace nobody | help nothing | peers x | listen --type=x
+"""
+
+
+def lines_of(table):
+    return [line.split() for line in re.split('[|\n]', table) if line.strip()]
+
+
+def test_success(stage):
+    juliet, romeo = couple(stage)
+    juliet.cli('send', 'romeo', 'something to list', '--wait=delivered')
+    for line in lines_of(SUCCESS):
+        equal(len(check_lines(line[0], romeo.cli(*line, '--json').stdout)), 1, 'lines of ' + line[0])
+    verbs = {entry['name'] for entry in romeo.json('help')['verbs']}
+    files = {name[:-5] for name in os.listdir(os.path.join(hearbytest.SOURCE, 'data', 'schema'))}
+    equal(files, verbs - {'complete'}, 'verbs with a schema')
+    check_lines('daemon', romeo.cli('daemon', '--stop', '--json').stdout)
+    romeo.start()
+
+
+def test_failure(stage):
+    juliet, romeo = couple(stage)
+    for line in lines_of(FAILURE):
+        done = romeo.cli(*line, '--json', check=False)
+        check_lines(line[0], done.stdout)
+        assert done.returncode and json.loads(done.stdout)['error']['message'], line
+    late = romeo.cli('send', 'juliet', '--json', '--wait=read', '--timeout=1', 'unread', check=3).stdout
+    check_lines('send', late)
+    equal((len(json.loads(late)['messages']), json.loads(late)['error']['name']), (1, 'Timeout'))
+
+
+def test_streams(stage):
+    juliet, romeo = couple(stage)
+    juliet.cli('send', 'romeo', 'one', '--wait=delivered')
+    events = romeo.listen('--consumer', 'x')
+    events.wait_for({'type': 'message'})
+    waiting = romeo.host.popen(hearbytest.HEARBY, 'wait', 'message', '--json', '--trust=any', '--match=(t)(wo)', env=romeo.environment())
+    trace = romeo.host.popen(hearbytest.HEARBY, 'trace', 'juliet', '--json', env=romeo.environment())
+    juliet.cli('status', 'dnd')
+    events.wait_for({'type': 'presence', 'status': 'dnd'})
+    while waiting.alive():
+        juliet.cli('send', 'romeo', 'two', '--wait=delivered')
+        trace.wait_line('two')
+        waiting.wait_change(0, 1)
+    equal(json.loads(waiting.text())['match'], ['two', 't', 'wo'])
+    check_lines('wait', waiting.text())
+    check_lines('listen', '\n'.join(events.lines))
+    check_lines('trace', '\n'.join(trace.lines))
+    check_lines('chat', romeo.cli('chat', 'juliet', input='"three"\n{"body": "four"}\n7\n').stdout)
+
+
+if __name__ == '__main__':
+    hearbytest.main(test_success, test_failure, test_streams)
