@@ -37,6 +37,8 @@ struct _Messenger
   GHashTable *news;     /* the same, committed, not told yet */
   GSource   *news_source;
   guint      news_turns;
+  guint      busy;      /* messages since memory was given back */
+  GSource   *rest;
   GString   *scratch;   /* of the pump */
   guint      changed;   /* MessengerChange */
   gboolean   telling;   /* tell() runs after this turn */
