@@ -52,7 +52,8 @@ static gboolean
 on_input (int fd, GIOCondition condition, gpointer data)
 {
   int n = 0;
-  const char *text = condition & G_IO_IN ? el_gets (chat.editor, &n) : NULL; /* what stands in the line, also unfinished */
+  /* what stands in the line, also while it is not finished */
+  const char *text = condition & G_IO_IN ? el_gets (chat.editor, &n) : NULL;
   const LineInfo *line = el_line (chat.editor);
 
   if (text != NULL && (text[n - 1] == '\n' || text[n - 1] == '\r'))

@@ -34,24 +34,20 @@ struct _Client
 void
 client_take_error (GError **error, GError *src)
 {
-  g_autoptr (GError) owned = src;
   g_autofree char *remote = g_dbus_error_get_remote_error (src);
 
+  if (remote != NULL)
+    g_dbus_error_strip_remote_error (src);
   if (remote != NULL && g_str_has_prefix (remote, ERROR_DBUS_PREFIX))
-    {
-      g_dbus_error_strip_remote_error (src);
-      g_set_error_literal (error, HEARBY_ERROR, error_from_name (remote), src->message);
-    }
+    g_set_error_literal (error, HEARBY_ERROR, error_from_name (remote), src->message);
   else if (g_error_matches (src, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)
            || g_error_matches (src, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY))
     g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_TIMEOUT, "the daemon does not answer");
-  else if (src->domain == G_IO_ERROR)
+  else if (remote == NULL && src->domain == G_IO_ERROR)
     g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_DAEMON, "the daemon went away: %s", src->message);
   else
-    {
-      g_dbus_error_strip_remote_error (src);
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FAILED, "the daemon refused: %s", src->message);
-    }
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FAILED, "the daemon refused: %s", src->message);
+  g_error_free (src);
 }
 
 /* connecting --------------------------------------------------------------------------------------------------- */

@@ -255,7 +255,8 @@ presence_watch_check_trust (Client *client, GHashTable *set, ViewTrust wanted, c
     if (!is_plain (client, path))
       return TRUE;
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_UNENCRYPTED,
-               "the messages of '%s' are not encrypted, so none would be acted on\nadd --trust any to act on them all the same",
+               "the messages of '%s' are not encrypted, so none would be acted on\n"
+               "add --trust any to act on them all the same",
                names[0]);
   return FALSE;
 }

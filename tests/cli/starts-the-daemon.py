@@ -53,7 +53,7 @@ def test_bare_environment(stage):
     person = alone(stage)
     for verb in (['history', '--json'], ['status'], ['daemon', '--stop']):
         subprocess.run(person.host.argv('env', '-i', 'PATH=/usr/bin:/bin', 'HOME=' + person.home, hearbytest.HEARBY, *verb),
-                       check=True, stdin=subprocess.DEVNULL)
+                       check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def test_one_for_all(stage):
@@ -97,6 +97,34 @@ def test_killed(stage):
     stop(person)
 
 
+def test_activated(stage):
+    """The session bus starts it where it can; a bus that cannot, or leads elsewhere, is no obstacle."""
+    person = alone(stage)
+    services, marker = os.path.join(person.folder, 'services'), os.path.join(person.folder, 'activated')
+    wrapper, address = os.path.join(person.folder, 'wrapper'), os.path.join(person.folder, 'bus')
+    os.mkdir(services)
+    with open(os.path.join(services, 'org.hearby.Hearby.service'), 'w') as file:
+        file.write('[D-BUS Service]\nName=org.hearby.Hearby\nExec=%s\n' % wrapper)
+    with open(wrapper, 'w') as file:
+        file.write('#!/bin/sh\ntouch %s\nexport HOME=%s XDG_RUNTIME_DIR=%s DBUS_SESSION_BUS_ADDRESS=unix:path=%s\n'
+                   'exec %s daemon --off-air\n' % (marker, person.home, person.runtime, address, hearbytest.HEARBY))
+    os.chmod(wrapper, 0o755)
+    hearbytest.start_bus(stage, person.host, address, '<servicedir>%s</servicedir>' % services)
+    bus = {'DBUS_SESSION_BUS_ADDRESS': 'unix:path=' + address}
+    person.cli('history', env=bus)
+    assert os.path.exists(marker), 'the bus did not start it'
+    assert not os.path.exists(os.path.join(person.home, '.local/share/hearby/daemon.log')), 'we started it'
+    person.cli('daemon', '--stop')
+    os.unlink(marker)
+    for other in ('unix:path=/nowhere', 'autolaunch:', 'nonsense'):
+        person.cli('history', env={'DBUS_SESSION_BUS_ADDRESS': other})
+        stop(person)
+    with open(wrapper, 'w') as file:
+        file.write('#!/bin/sh\nexit 1\n')
+    person.cli('history', env=bus)
+    stop(person)
+
+
 def test_no_place(stage):
     """Where nothing can be written: status 7 or 8, and why."""
     person = alone(stage)
@@ -107,4 +135,5 @@ def test_no_place(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_detached, test_bare_environment, test_one_for_all, test_on_the_air, test_never, test_killed, test_no_place)
+    hearbytest.main(test_detached, test_bare_environment, test_one_for_all, test_on_the_air, test_never, test_killed, test_activated,
+                    test_no_place)
