@@ -285,23 +285,35 @@ conversation_expire (Messenger *messenger)
 
 /* In -------------------------------------------------------------------------------------------------------- */
 
+static gboolean
+send_receipt (Session *session, const char *id)
+{
+  g_autoptr (GString) xml = g_string_sized_new (256);
+
+  stanza_append_receipt (xml, session_own (session), session_peer_name (session), id);
+  return session_send (session, xml->str, xml->len);
+}
+
+/* On the stream that is used, else on one where it is still being asked what the peer can do: it may speak there already. Without any it
+ * sends the message again, and gets its receipt then. */
 static void
 receipt_after (const GError *error, gpointer data)
 {
   g_autoptr (Closure) closure = data;
   Peer *peer = closure_peer (closure);
-  g_autoptr (GString) xml = NULL;
 
-  if (peer == NULL || peer->session == NULL)
-    return; /* it sends the message again, and gets its receipt then */
+  if (peer == NULL)
+    return;
   if (error != NULL)
     {
-      session_refuse (peer->session, "resource-constraint");
+      streams_close_peer (closure->messenger, peer, "resource-constraint");
       return;
     }
-  xml = g_string_sized_new (256);
-  stanza_append_receipt (xml, session_own (peer->session), session_peer_name (peer->session), closure->id);
-  session_send (peer->session, xml->str, xml->len);
+  if (peer->session != NULL && send_receipt (peer->session, closure->id))
+    return;
+  for (guint i = 0; i < peer->sessions->len; i++)
+    if (send_receipt (g_ptr_array_index (peer->sessions, i), closure->id))
+      return;
 }
 
 /* When it was written, where the peer's claim can be true. */

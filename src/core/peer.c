@@ -67,7 +67,7 @@ peer_is_announced (const Peer *peer)
 gboolean
 peer_is_online (const Peer *peer)
 {
-  return peer_is_announced (peer) || peer->is_self || (peer->row->address != NULL && peer->session != NULL);
+  return peer_is_announced (peer) || peer->is_self || (peer->row->address != NULL && peer->reachable);
 }
 
 const char *

@@ -226,7 +226,7 @@ send_node (Session *session, Node *node)
 gboolean
 session_send (Session *session, const char *xml, gsize len)
 {
-  if (session->state != SESSION_OPEN || !stream_send_bytes (session->stream, xml, len))
+  if ((session->state != SESSION_OPEN && session->state != SESSION_ASKING) || !stream_send_bytes (session->stream, xml, len))
     return FALSE;
   if (session->traced)
     session->events.traced (session, TRUE, xml, len, session->user_data);

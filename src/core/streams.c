@@ -54,7 +54,22 @@ is_better (Session *a, Session *b)
   return session_opened (a) > session_opened (b);
 }
 
-/* The stream to send on: of those that are open the newest one that did not lose against another. */
+/* Somebody answered at the other end, and the headers are under way. */
+static gboolean
+is_opening (const Peer *peer)
+{
+  for (guint i = 0; i < peer->sessions->len; i++)
+    {
+      SessionState state = session_state (g_ptr_array_index (peer->sessions, i));
+
+      if (state > SESSION_CONNECTING && state < SESSION_OPEN)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* The stream to send on: of those that are open the newest one that did not lose against another. Of two that both sides opened at once
+ * the loser may be closed before the other is ready: the peer is not gone for that moment. */
 static void
 choose_session (Messenger *messenger, Peer *peer)
 {
@@ -69,6 +84,7 @@ choose_session (Messenger *messenger, Peer *peer)
         best = session;
     }
   peer->session = best;
+  peer->reachable = best != NULL || (peer->reachable && is_opening (peer));
   if (was_online != peer_is_online (peer))
     {
       peer->row->last_seen = g_get_real_time ();
