@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "side.h"
+
+#include <glib/gstdio.h>
+
+#include "base/limits.h"
+
+static gboolean
+on_bound (gpointer user_data)
+{
+  return G_SOURCE_CONTINUE; /* wakes the loop so that the bound is looked at */
+}
+
+void
+side_iterate (gint64 until, const char *what)
+{
+  guint bound = g_timeout_add_seconds (1, on_bound, NULL);
+
+  g_main_context_iteration (NULL, TRUE);
+  g_source_remove (bound);
+  if (g_get_monotonic_time () > until)
+    g_error ("never true: %s", what);
+}
+
+static void
+on_message_added (Messenger *messenger, MessageRow *row, Side *side)
+{
+  if (row->direction == DIRECTION_IN)
+    g_ptr_array_add (side->received, g_strdup (row->body));
+}
+
+static void
+on_peer_changed (Messenger *messenger, Peer *peer, guint changed, Side *side)
+{
+  if (changed & PEER_CHANGED_TYPING)
+    side->typing++;
+}
+
+/* The one peer that is not the user himself. */
+static Peer *
+find_peer (Side *side)
+{
+  GPtrArray *peers = roster_peers (messenger_roster (side->messenger));
+
+  for (guint i = 0; i < peers->len; i++)
+    if (!((Peer *) g_ptr_array_index (peers, i))->is_self)
+      return g_ptr_array_index (peers, i);
+  return NULL;
+}
+
+void
+side_start (Side *side)
+{
+  g_autofree char *path = g_build_filename (side->folder, "hearby.db", NULL);
+  g_autofree char *conf = g_build_filename (side->folder, "hearby.conf", NULL);
+  g_autoptr (GError) error = NULL;
+  Settings *settings = settings_load (conf, NULL, &error);
+  gboolean first;
+
+  g_assert_no_error (error);
+  side->db = database_open (path, &error);
+  g_assert_no_error (error);
+  side->messenger = messenger_new (side->db, settings, &error);
+  g_assert_no_error (error);
+  g_signal_connect (side->messenger, "message-added", G_CALLBACK (on_message_added), side);
+  g_signal_connect (side->messenger, "peer-changed", G_CALLBACK (on_peer_changed), side);
+  messenger_announce (side->messenger, &first);
+  side->peer = find_peer (side);
+}
+
+void
+side_stop (Side *side)
+{
+  side->peer = NULL;
+  messenger_stop (side->messenger);
+  g_signal_handlers_disconnect_by_data (side->messenger, side);
+  g_clear_object (&side->messenger);
+  g_clear_pointer (&side->db, database_close);
+}
+
+Side *
+side_new (const char *instance)
+{
+  Side *side = g_new0 (Side, 1);
+  g_autofree char *conf = NULL;
+  g_autofree char *text = g_strdup_printf ("[hearby]\ninstance=%s\ndiscovery=off\nport=0\n", instance);
+  g_autoptr (GError) error = NULL;
+
+  side->folder = g_dir_make_tmp ("hearby-pair-XXXXXX", &error);
+  g_assert_no_error (error);
+  side->instance = g_strdup (instance);
+  side->received = g_ptr_array_new_with_free_func (g_free);
+  conf = g_build_filename (side->folder, "hearby.conf", NULL);
+  g_file_set_contents (conf, text, -1, &error);
+  g_assert_no_error (error);
+  side_start (side);
+  return side;
+}
+
+static void
+remove_folder (const char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+
+  for (const char *name; (name = g_dir_read_name (dir)) != NULL;)
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+
+      g_unlink (path);
+    }
+  g_rmdir (folder);
+}
+
+void
+side_free (Side *side)
+{
+  side_stop (side);
+  remove_folder (side->folder);
+  g_ptr_array_unref (side->received);
+  g_free (side->folder);
+  g_free (side->instance);
+  g_free (side);
+}
+
+void
+side_add (Side *side, guint16 port)
+{
+  g_autofree char *address = g_strdup_printf ("127.0.0.1:%u", port);
+  g_autoptr (GError) error = NULL;
+
+  side->peer = messenger_add_address (side->messenger, address, &error);
+  g_assert_no_error (error);
+  messenger_allow_plaintext (side->messenger, side->peer, PLAINTEXT_ALLOW, &error);
+  g_assert_no_error (error);
+}
+
+void
+side_meet (Side *a, Side *b)
+{
+  side_wait (peer_is_online (a->peer) && peer_is_online (b->peer));
+}
+
+guint64
+side_send (Side *side, const char *text)
+{
+  SendOptions options = { 0 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GArray) seqs = messenger_send (side->messenger, &side->peer, 1, text, &options, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (seqs->len, ==, 1);
+  return g_array_index (seqs, guint64, 0);
+}
+
+MessageState
+side_state (Side *side, guint64 seq)
+{
+  g_autoptr (MessageRow) row = messages_get (side->db, seq);
+
+  g_assert_nonnull (row);
+  return row->state;
+}
+
+/* All messages of one direction, over as many answers as it takes. */
+static GPtrArray *
+list (Side *side, Direction direction)
+{
+  GPtrArray *found = g_ptr_array_new_with_free_func ((GDestroyNotify) message_row_free);
+  MessageFilter filter = { 0 };
+
+  for (;;)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GPtrArray) rows = messages_list (side->db, &filter, &error);
+
+      g_assert_no_error (error);
+      if (rows->len == 0)
+        return found;
+      for (guint i = 0; i < rows->len; i++)
+        {
+          const MessageRow *row = g_ptr_array_index (rows, i);
+
+          filter.since_seq = row->seq;
+          if (row->direction == direction)
+            g_ptr_array_add (found, message_row_copy (row));
+        }
+    }
+}
+
+gboolean
+side_all_delivered (Side *side)
+{
+  g_autoptr (GPtrArray) rows = NULL;
+
+  if (side->peer->queued > 0)
+    return FALSE;
+  rows = list (side, DIRECTION_OUT);
+  for (guint i = 0; i < rows->len; i++)
+    if (((MessageRow *) g_ptr_array_index (rows, i))->state < MESSAGE_DELIVERED)
+      return FALSE;
+  return TRUE;
+}
+
+void
+side_check_received (Side *side, const char *prefix, guint n)
+{
+  g_autoptr (GPtrArray) rows = list (side, DIRECTION_IN);
+
+  for (guint i = 0; i < n; i++)
+    {
+      g_autofree char *wanted = g_strdup_printf ("%s %u", prefix, i + 1);
+
+      g_assert_cmpuint (i, <, side->received->len);
+      g_assert_cmpstr (g_ptr_array_index (side->received, i), ==, wanted);
+      g_assert_cmpuint (i, <, rows->len);
+      g_assert_cmpstr (((MessageRow *) g_ptr_array_index (rows, i))->body, ==, wanted);
+    }
+  g_assert_cmpuint (side->received->len, ==, n);
+  g_assert_cmpuint (rows->len, ==, n);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/messenger.h"
+#include "core/session.h"
+
+/* One of two messengers in this process: a store in a folder of its own, no discovery, a free port on loopback. */
+
+#define SIDE_PATIENCE_S 60 /* the bound of a failure, never a wait */
+
+/* side_wait: runs the main loop until @condition. */
+#define side_wait(condition)                                                                                        \
+  G_STMT_START                                                                                                      \
+  {                                                                                                                 \
+    gint64 until_ = g_get_monotonic_time () + SIDE_PATIENCE_S * G_USEC_PER_SEC;                                     \
+    while (!(condition))                                                                                            \
+      side_iterate (until_, G_STRLOC ": " #condition);                                                              \
+  }                                                                                                                 \
+  G_STMT_END
+
+void side_iterate (gint64 until, const char *what);
+
+typedef struct
+{
+  char      *folder;
+  char      *instance;
+  Database  *db;
+  Messenger *messenger;
+  Peer      *peer;     /* the other one, once side_add() was called */
+  GPtrArray *received; /* bodies of what came in, in the order of the signals */
+  guint      typing;   /* how often what the peer types has changed */
+} Side;
+
+Side *side_new (const char *instance);
+void  side_free (Side *side);
+
+/* side_stop, side_start: as a daemon that ends and starts again. @peer is found again by its name. */
+void side_stop (Side *side);
+void side_start (Side *side);
+
+/* side_add: the other one is at 127.0.0.1:@port, and may be written to. */
+void side_add (Side *side, guint16 port);
+/* side_meet: waits until both have a stream. */
+void side_meet (Side *a, Side *b);
+
+guint64      side_send (Side *side, const char *text);
+MessageState side_state (Side *side, guint64 seq);
+/* side_all_delivered: of everything that @side sent. */
+gboolean side_all_delivered (Side *side);
+/* side_check_received: exactly "@prefix 1" … "@prefix @n", in order, by the signals and in the store. */
+void side_check_received (Side *side, const char *prefix, guint n);
