@@ -9,19 +9,26 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/paths.h"
 #include "bus/api.h"
+#include "net/deadline.h"
 
 #define PEERS BUS_ROOT "/peers"
 #define CONVERSATIONS BUS_ROOT "/conversations"
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 #define N_REGISTRATIONS 4
+#define FLUSH_EVERY 256      /* signals */
+#define FAREWELL_US (500 * 1000)
 
 typedef struct
 {
+  Service         *service;
   GDBusConnection *connection;
   guint            ids[N_REGISTRATIONS];
   gulong           closed_handler;
+  guint            unread;   /* signals since a flush came through */
+  gboolean         flushing;
 } Client;
 
 struct _Service
@@ -365,6 +372,41 @@ static const GDBusSubtreeVTable subtree_vtable = { on_enumerate, on_introspect, 
 
 /* Signals to everybody ------------------------------------------------------------------------------------------------ */
 
+/* GDBus queues without a bound for somebody who does not read, and does not say how much. A flush now and then tells who keeps up. */
+static void
+on_flushed (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Service *service = user_data;
+
+  g_dbus_connection_flush_finish (G_DBUS_CONNECTION (source), result, NULL);
+  for (guint i = 0; i < service->clients->len; i++)
+    {
+      Client *client = g_ptr_array_index (service->clients, i);
+
+      if (client->connection != G_DBUS_CONNECTION (source))
+        continue;
+      client->flushing = FALSE;
+      client->unread = 0;
+    }
+}
+
+static void
+watch_lag (Client *client)
+{
+  client->unread++;
+  if (client->unread > LIMIT_CLIENT_LAG)
+    {
+      g_message ("a client of the bus does not read: its connection is closed");
+      client->unread = 0;
+      g_dbus_connection_close (client->connection, NULL, NULL, NULL);
+    }
+  else if (client->unread > FLUSH_EVERY && !client->flushing)
+    {
+      client->flushing = TRUE;
+      g_dbus_connection_flush (client->connection, NULL, on_flushed, client->service);
+    }
+}
+
 static void
 emit (Service *service, const char *path, const char *interface, const char *signal, GVariant *arguments)
 {
@@ -375,6 +417,7 @@ emit (Service *service, const char *path, const char *interface, const char *sig
       Client *client = g_ptr_array_index (service->clients, i);
 
       g_dbus_connection_emit_signal (client->connection, NULL, path, interface, signal, kept, NULL);
+      watch_lag (client);
     }
 }
 
@@ -499,6 +542,7 @@ add_client (Service *service, GDBusConnection *connection)
   Client *client = g_new0 (Client, 1);
   const GDBusSubtreeFlags flags = G_DBUS_SUBTREE_FLAGS_NONE;
 
+  client->service = service;
   client->connection = g_object_ref (connection);
   client->ids[0] = g_dbus_connection_register_object (connection, BUS_ROOT, manager_interface ()->info, &interface_vtable,
                                                       service, NULL, NULL);
@@ -678,12 +722,42 @@ service_new (Messenger *messenger, void (*quit) (gpointer user_data), gpointer u
   return service;
 }
 
-/* What was said last still has to reach the other end. */
+typedef struct
+{
+  guint    left;
+  gboolean late;
+} Farewell;
+
+static void
+on_farewell (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_dbus_connection_flush_finish (G_DBUS_CONNECTION (source), result, NULL);
+  ((Farewell *) user_data)->left--;
+}
+
+static gboolean
+on_farewell_over (gpointer user_data)
+{
+  ((Farewell *) user_data)->late = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+/* What was said last still has to reach the other end, if that one reads: a flush cannot be cancelled, so one that does not come through
+ * is left behind, with this struct, to the end of the process. */
 static void
 flush_clients (Service *service)
 {
-  for (guint i = 0; i < service->clients->len; i++)
-    g_dbus_connection_flush_sync (((Client *) g_ptr_array_index (service->clients, i))->connection, NULL, NULL);
+  Farewell *farewell = g_new0 (Farewell, 1);
+  GSource *timer = deadline_new (on_farewell_over, farewell);
+
+  deadline_set (timer, g_get_monotonic_time () + FAREWELL_US);
+  for (guint i = 0; i < service->clients->len; i++, farewell->left++)
+    g_dbus_connection_flush (((Client *) g_ptr_array_index (service->clients, i))->connection, NULL, on_farewell, farewell);
+  while (farewell->left > 0 && !farewell->late)
+    g_main_context_iteration (NULL, TRUE);
+  deadline_drop (&timer);
+  if (farewell->left == 0)
+    g_free (farewell);
 }
 
 void
