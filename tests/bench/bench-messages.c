@@ -144,14 +144,19 @@ on_message (GDBusConnection *connection, const char *sender, const char *path, c
   maybe_finish (bench);
 }
 
+/* The server takes a new connection in a turn of its loop: only after an answer is it certain that signals come. */
 static GDBusConnection *
 connect_to (const char *address)
 {
-  g_autoptr(GError) err = NULL;
-  GDBusConnection  *connection = g_dbus_connection_new_for_address_sync (
+  g_autoptr(GError)   err = NULL;
+  g_autoptr(GVariant) answer = NULL;
+  GDBusConnection    *connection = g_dbus_connection_new_for_address_sync (
     address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, &err);
 
-  if (connection == NULL)
+  if (connection != NULL)
+    answer = g_dbus_connection_call_sync (connection, NULL, "/org/hearby/Hearby", "org.freedesktop.DBus.Peer", "Ping", NULL,
+                                          NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, &err);
+  if (answer == NULL)
     {
       fprintf (stderr, "bench-messages: %s: %s\n", address, err->message);
       exit (1);
