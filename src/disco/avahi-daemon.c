@@ -12,6 +12,7 @@
 
 #include "disco/avahi-convert.h"
 #include "disco/items.h"
+#include "disco/publisher.h"
 #include "disco/sightings.h"
 
 /* The avahi-daemon of the system. libavahi-client waits for each answer, and where avahi-daemon is yet to be started that may be
@@ -20,7 +21,10 @@
 #define AVAHI_NAME "org.freedesktop.Avahi"
 #define FIRST_DELAY_MS 1000
 #define CALL_MS 5000
-#define GOODBYE_MS 400
+#define RECORD_CLASS_IN 1
+#define RECORD_TYPE_A 1
+#define RECORD_TYPE_PTR 12
+#define RECORD_TYPE_AAAA 28
 #define RECORD_TTL 4500
 #define RESOLVERS_MAX 400 /* avahi-daemon gives a client 1024 objects; our groups and browsers are some more */
 
@@ -47,28 +51,12 @@ typedef struct
   gboolean             told_settled;
   char                *host_name; /* as told */
 
-  char       *instance; /* what is published, NULL: nothing */
-  gboolean    was_established;
-  guint16     port;
-  GPtrArray  *txt;
-  GHashTable *groups; /* interface → Group */
+  Publisher *publisher;
 
-  /* what goes wrong within a call is told from the main loop */
-  guint    failed_source, collision_source, refused_source, established_source;
+  guint    failed_source;
   char    *failure;
-  char    *refusal;
-  char    *collision;
   gboolean is_dead;
 } AvahiDaemon;
-
-/* Our records on one interface. */
-typedef struct
-{
-  AvahiDaemon     *daemon;
-  AvahiEntryGroup *group;
-  AvahiIfIndex     interface;
-  gboolean         is_established;
-} Group;
 
 static gboolean
 on_failed_idle (gpointer user_data)
@@ -90,52 +78,46 @@ fail (AvahiDaemon *daemon, const char *what, const char *why)
   daemon->failed_source = g_idle_add (on_failed_idle, daemon);
 }
 
-static gboolean
-on_refused_idle (gpointer user_data)
-{
-  AvahiDaemon *daemon = user_data;
-
-  daemon->refused_source = 0;
-  if (!daemon->is_dead)
-    daemon->parent.events->refused (daemon->refusal, daemon->parent.user_data);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-refuse (AvahiDaemon *daemon, int code)
-{
-  g_free (daemon->refusal);
-  daemon->refusal = code == AVAHI_ERR_NOT_PERMITTED || code == AVAHI_ERR_ACCESS_DENIED
-                        ? g_strdup (NO_PUBLISHING)
-                        : g_strdup_printf ("avahi-daemon does not publish our name: %s", avahi_strerror (code));
-  if (daemon->refused_source == 0)
-    daemon->refused_source = g_idle_add (on_refused_idle, daemon);
-}
-
 /* Publishing. */
 
 static void
-group_free (Group *group)
+on_group (AvahiEntryGroup *handle, AvahiEntryGroupState state, gpointer user_data)
 {
-  if (group->group != NULL)
-    avahi_entry_group_free (group->group);
-  g_free (group);
+  if (user_data != NULL)
+    publisher_group_changed (user_data, state, avahi_client_errno (avahi_entry_group_get_client (handle)));
+}
+
+static gpointer
+open_group (const PublisherRecord *record, PublisherGroup *group, int *code, gpointer user_data)
+{
+  AvahiDaemon     *daemon = user_data;
+  AvahiEntryGroup *handle = avahi_entry_group_new (daemon->client, on_group, group);
+
+  *code = handle == NULL ? avahi_client_errno (daemon->client)
+                         : avahi_entry_group_add_service_strlst (handle, record->interface, AVAHI_PROTO_UNSPEC, 0,
+                                                                 record->instance, BACKEND_SERVICE_TYPE, NULL, NULL,
+                                                                 record->port, record->txt);
+  if (*code == AVAHI_OK)
+    *code = avahi_entry_group_commit (handle);
+  if (*code != AVAHI_OK && handle != NULL)
+    avahi_entry_group_free (g_steal_pointer (&handle));
+  return handle;
 }
 
 static void
-on_goodbye (AvahiEntryGroup *group, AvahiEntryGroupState state, gpointer user_data)
+close_group (gpointer handle, gpointer user_data)
 {
+  avahi_entry_group_free (handle);
 }
 
 static void
-drop_groups (AvahiDaemon *daemon)
+update_group (gpointer handle, const PublisherRecord *record, gpointer user_data)
 {
-  g_hash_table_remove_all (daemon->groups);
-  daemon->was_established = FALSE;
-  g_clear_pointer (&daemon->instance, g_free);
+  avahi_entry_group_update_service_txt_strlst (handle, record->interface, AVAHI_PROTO_UNSPEC, 0, record->instance,
+                                               BACKEND_SERVICE_TYPE, NULL, record->txt);
 }
 
-/* A name as a record's data: its labels, each after its length. */
+/* A service's name as a record's data: its labels, each after its length. */
 static GByteArray *
 make_service_name (const char *instance)
 {
@@ -152,202 +134,73 @@ make_service_name (const char *instance)
   return name;
 }
 
-/* avahi-daemon 0.8 keeps a goodbye back where another interface has the same record (is_duplicate_entry), so that of several
- * groups only the last one freed says it. A pointer that is published and freed at once says it for each of the others. */
 static void
-say_goodbye (AvahiDaemon *daemon, AvahiIfIndex interface, GByteArray *service)
+say_goodbye (const PublisherRecord *record, gpointer user_data)
 {
-  AvahiEntryGroup *group = avahi_entry_group_new (daemon->client, on_goodbye, NULL);
+  AvahiDaemon *daemon = user_data;
+  AvahiEntryGroup *group = avahi_entry_group_new (daemon->client, on_group, NULL);
+  g_autoptr (GByteArray) service = make_service_name (record->instance);
 
   if (group == NULL)
     return;
-  if (avahi_entry_group_add_record (group, interface, AVAHI_PROTO_UNSPEC, 0, BACKEND_SERVICE_TYPE ".local", 1, 12, RECORD_TTL,
-                                    service->data, service->len)
+  if (avahi_entry_group_add_record (group, record->interface, AVAHI_PROTO_UNSPEC, 0, BACKEND_SERVICE_TYPE ".local",
+                                    RECORD_CLASS_IN, RECORD_TYPE_PTR, RECORD_TTL, service->data, service->len)
       == AVAHI_OK)
     avahi_entry_group_commit (group);
   avahi_entry_group_free (group);
 }
 
 static void
-withdraw (AvahiDaemon *daemon)
-{
-  gint64 deadline = g_get_monotonic_time () + GOODBYE_MS * G_TIME_SPAN_MILLISECOND;
-  g_autofree gpointer *interfaces = NULL;
-  g_autoptr (GByteArray) service = NULL;
-  guint n;
-
-  service = make_service_name (daemon->instance != NULL ? daemon->instance : "");
-  interfaces = g_hash_table_get_keys_as_array (daemon->groups, &n);
-  drop_groups (daemon);
-  for (guint i = 0; i < n && n > 1 && service->data[0] > 0 && g_get_monotonic_time () < deadline; i++)
-    say_goodbye (daemon, GPOINTER_TO_INT (interfaces[i]), service);
-}
-
-static gboolean
-on_collision_idle (gpointer user_data)
-{
-  AvahiDaemon *daemon = user_data;
-  g_autofree char *lost = g_steal_pointer (&daemon->collision);
-
-  daemon->collision_source = 0;
-  if (daemon->is_dead || g_strcmp0 (daemon->instance, lost) != 0)
-    return G_SOURCE_REMOVE;
-  /* What was out has to go from the caches of links that the winner is not on, ours among them; on his link he sees our goodbye
-   * and says his own record again (RFC 6762 10.1). What was never out needs none. */
-  if (daemon->was_established)
-    withdraw (daemon);
-  else
-    drop_groups (daemon);
-  daemon->parent.events->collision (lost, daemon->parent.user_data);
-  return G_SOURCE_REMOVE;
-}
-
-/* Not at once: this comes from within a group's callback or a call of ours. */
-static void
-collide (AvahiDaemon *daemon)
-{
-  g_free (daemon->collision);
-  daemon->collision = g_strdup (daemon->instance);
-  if (daemon->collision_source == 0)
-    daemon->collision_source = g_idle_add (on_collision_idle, daemon);
-}
-
-static void
-tell_if_established (AvahiDaemon *daemon)
-{
-  GHashTableIter iter;
-  Group         *group;
-
-  g_hash_table_iter_init (&iter, daemon->groups);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &group))
-    if (!group->is_established)
-      return;
-  if (daemon->instance == NULL || g_hash_table_size (daemon->groups) == 0)
-    return;
-  daemon->was_established = TRUE;
-  daemon->parent.events->established (daemon->instance, daemon->parent.user_data);
-}
-
-static gboolean
-on_established_idle (gpointer user_data)
+on_established (const char *instance, gpointer user_data)
 {
   AvahiDaemon *daemon = user_data;
 
-  daemon->established_source = 0;
   if (!daemon->is_dead)
-    tell_if_established (daemon);
-  return G_SOURCE_REMOVE;
+    daemon->parent.events->established (instance, daemon->parent.user_data);
 }
 
 static void
-on_group (AvahiEntryGroup *handle, AvahiEntryGroupState state, gpointer user_data)
+on_collision (const char *instance, gpointer user_data)
 {
-  Group       *group = user_data;
-  AvahiDaemon *daemon = group->daemon;
+  AvahiDaemon *daemon = user_data;
 
-  group->is_established = state == AVAHI_ENTRY_GROUP_ESTABLISHED;
-  switch (state)
-    {
-    case AVAHI_ENTRY_GROUP_ESTABLISHED:
-      tell_if_established (daemon);
-      break;
-    case AVAHI_ENTRY_GROUP_COLLISION:
-      collide (daemon);
-      break;
-    case AVAHI_ENTRY_GROUP_FAILURE:
-      refuse (daemon, avahi_client_errno (daemon->client));
-      break;
-    case AVAHI_ENTRY_GROUP_UNCOMMITED:
-    case AVAHI_ENTRY_GROUP_REGISTERING:
-      break;
-    }
-}
-
-/* FALSE where the name is taken or refused; that is going to be told then. */
-static gboolean
-add_group (AvahiDaemon *daemon, AvahiIfIndex interface)
-{
-  AvahiStringList *txt = avahi_convert_from_txt (daemon->txt);
-  Group *group = g_new0 (Group, 1);
-  int    code;
-
-  group->daemon = daemon;
-  group->interface = interface;
-  group->group = avahi_entry_group_new (daemon->client, on_group, group);
-  g_hash_table_insert (daemon->groups, GINT_TO_POINTER (interface), group);
-  code = group->group == NULL
-             ? avahi_client_errno (daemon->client)
-             : avahi_entry_group_add_service_strlst (group->group, interface, AVAHI_PROTO_UNSPEC, 0, daemon->instance,
-                                                     BACKEND_SERVICE_TYPE, NULL, NULL, daemon->port, txt);
-  avahi_string_list_free (txt);
-  if (code == AVAHI_OK)
-    code = avahi_entry_group_commit (group->group);
-  if (code == AVAHI_OK)
-    return TRUE;
-  if (code == AVAHI_ERR_COLLISION)
-    collide (daemon);
-  else if (code != AVAHI_ERR_DISCONNECTED && code != AVAHI_ERR_BAD_STATE) /* the end is told by on_client() */
-    refuse (daemon, code);
-  return FALSE;
+  if (!daemon->is_dead)
+    daemon->parent.events->collision (instance, daemon->parent.user_data);
 }
 
 static void
-update_txt (AvahiDaemon *daemon)
+on_refused (int code, gpointer user_data)
 {
-  AvahiStringList *txt = avahi_convert_from_txt (daemon->txt);
-  GHashTableIter   iter;
-  Group           *group;
+  AvahiDaemon *daemon = user_data;
+  g_autofree char *why = NULL;
 
-  g_hash_table_iter_init (&iter, daemon->groups);
-  while (daemon->instance != NULL && g_hash_table_iter_next (&iter, NULL, (gpointer *) &group))
-    if (group->group != NULL)
-      avahi_entry_group_update_service_txt_strlst (group->group, group->interface, AVAHI_PROTO_UNSPEC, 0,
-                                                   daemon->instance, BACKEND_SERVICE_TYPE, NULL, txt);
-  avahi_string_list_free (txt);
+  if (daemon->is_dead || code == AVAHI_ERR_DISCONNECTED || code == AVAHI_ERR_BAD_STATE)
+    return; /* the end is told by on_client() */
+  if (code == AVAHI_ERR_NOT_PERMITTED || code == AVAHI_ERR_ACCESS_DENIED)
+    why = g_strdup (NO_PUBLISHING);
+  else
+    why = g_strdup_printf ("avahi-daemon does not publish our name: %s", avahi_strerror (code));
+  daemon->parent.events->refused (why, daemon->parent.user_data);
 }
 
-static gboolean
-is_other_interface (gpointer key, gpointer value, gpointer wanted)
-{
-  return !g_hash_table_contains (wanted, key);
-}
-
-static void
-take_txt (AvahiDaemon *daemon, GPtrArray *txt)
-{
-  g_clear_pointer (&daemon->txt, g_ptr_array_unref);
-  daemon->txt = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
-  for (guint i = 0; i < txt->len; i++)
-    g_ptr_array_add (daemon->txt, g_bytes_ref (txt->pdata[i]));
-}
+static const PublisherClass publisher_class = {
+  .open = open_group,
+  .close = close_group,
+  .update = update_group,
+  .goodbye = say_goodbye,
+  .established = on_established,
+  .collision = on_collision,
+  .refused = on_refused,
+};
 
 static void
 avahi_daemon_publish (Backend *backend, const char *instance, guint16 port, GPtrArray *txt, const guint *interfaces,
                       gsize n_interfaces)
 {
   AvahiDaemon *daemon = (AvahiDaemon *) backend;
-  g_autoptr (GHashTable) wanted = g_hash_table_new (NULL, NULL);
 
-  if (daemon->client == NULL || daemon->is_dead)
-    return;
-  if (g_strcmp0 (daemon->instance, instance) != 0 || daemon->port != port)
-    withdraw (daemon);
-  g_free (daemon->instance);
-  daemon->instance = g_strdup (instance);
-  daemon->port = port;
-  take_txt (daemon, txt);
-  for (gsize i = 0; i < n_interfaces; i++)
-    g_hash_table_add (wanted, GUINT_TO_POINTER (interfaces[i]));
-  g_hash_table_foreach_remove (daemon->groups, is_other_interface, wanted);
-  update_txt (daemon);
-  /* From the last one down: when we die without a word, avahi-daemon says goodbye on the interface that was first, and that
-   * better be another than lo, which is 1. */
-  for (gsize i = n_interfaces; i > 0; i--)
-    if (!g_hash_table_contains (daemon->groups, GUINT_TO_POINTER (interfaces[i - 1]))
-        && !add_group (daemon, (AvahiIfIndex) interfaces[i - 1]))
-      return;
-  if (daemon->established_source == 0) /* the rest may have been established before */
-    daemon->established_source = g_idle_add (on_established_idle, daemon);
+  if (daemon->client != NULL && !daemon->is_dead)
+    publisher_publish (daemon->publisher, instance, port, txt, interfaces, n_interfaces);
 }
 
 static void
@@ -355,15 +208,17 @@ avahi_daemon_update (Backend *backend, GPtrArray *txt)
 {
   AvahiDaemon *daemon = (AvahiDaemon *) backend;
 
-  take_txt (daemon, txt);
   if (daemon->client != NULL && !daemon->is_dead)
-    update_txt (daemon);
+    publisher_update (daemon->publisher, txt);
 }
 
 static void
 avahi_daemon_withdraw (Backend *backend)
 {
-  withdraw ((AvahiDaemon *) backend);
+  AvahiDaemon *daemon = (AvahiDaemon *) backend;
+
+  if (daemon->client != NULL && !daemon->is_dead)
+    publisher_withdraw (daemon->publisher);
 }
 
 /* Browsing. */
@@ -514,15 +369,15 @@ on_host_record (AvahiRecordBrowser *browser, AvahiIfIndex interface, AvahiProtoc
 static void
 browse_host (AvahiDaemon *daemon)
 {
-  static const guint16 types[] = { 1, 28 }; /* A, AAAA */
+  static const guint16 types[] = { RECORD_TYPE_A, RECORD_TYPE_AAAA };
   const char *fqdn = avahi_client_get_host_name_fqdn (daemon->client);
 
   for (guint i = 0; fqdn != NULL && i < G_N_ELEMENTS (types); i++)
     {
       if (daemon->host_browsers[i] != NULL)
         avahi_record_browser_free (daemon->host_browsers[i]);
-      daemon->host_browsers[i] = avahi_record_browser_new (daemon->client, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, fqdn, 1,
-                                                           types[i], 0, on_host_record, daemon);
+      daemon->host_browsers[i] = avahi_record_browser_new (daemon->client, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, fqdn,
+                                                           RECORD_CLASS_IN, types[i], 0, on_host_record, daemon);
     }
 }
 
@@ -664,7 +519,7 @@ avahi_daemon_start (const BackendLinks *links, const BackendEvents *events, gpoi
 
   daemon->parent = (Backend){ &avahi_daemon_backend, events, user_data };
   daemon->cancellable = g_cancellable_new ();
-  daemon->groups = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) group_free);
+  daemon->publisher = publisher_new (&publisher_class, daemon);
   if (address != NULL)
     g_dbus_connection_new_for_address (
         address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL,
@@ -692,29 +547,25 @@ static void
 avahi_daemon_free (Backend *backend)
 {
   AvahiDaemon *daemon = (AvahiDaemon *) backend;
+  gboolean     was_dead = daemon->is_dead;
 
   daemon->is_dead = TRUE;
   if (daemon->client != NULL)
     {
-      withdraw (daemon);
+      if (!was_dead)
+        publisher_withdraw (daemon->publisher);
+      publisher_free (g_steal_pointer (&daemon->publisher));
       /* Closes the connection first: freeing the resolvers one by one would wait for avahi-daemon each time. */
       avahi_client_free (g_steal_pointer (&daemon->client));
     }
   items_free (daemon->items);
-  g_hash_table_unref (daemon->groups);
+  publisher_free (daemon->publisher);
   if (daemon->poll != NULL)
     avahi_glib_poll_free (daemon->poll);
   free_bus (daemon);
   g_clear_handle_id (&daemon->failed_source, g_source_remove);
-  g_clear_handle_id (&daemon->collision_source, g_source_remove);
-  g_clear_handle_id (&daemon->refused_source, g_source_remove);
-  g_clear_handle_id (&daemon->established_source, g_source_remove);
-  g_clear_pointer (&daemon->txt, g_ptr_array_unref);
-  g_free (daemon->instance);
   g_free (daemon->host_name);
   g_free (daemon->failure);
-  g_free (daemon->refusal);
-  g_free (daemon->collision);
   g_free (daemon);
 }
 

@@ -24,8 +24,8 @@
 #include "disco/avahi-convert.h"
 #include "disco/child-frame.h"
 #include "disco/items.h"
+#include "disco/publisher.h"
 #include "disco/sightings.h"
-#include "presence/name.h"
 
 /* The embedded responder: a process of its own that has libavahi-core, a socket to its parent and nothing else. It ends when the
  * parent's end of the socket closes, whatever the reason, and says goodbye on the link before that. */
@@ -50,21 +50,8 @@ typedef struct
   char                 *host_name; /* as told to the parent */
   int                   status;
 
-  char       *instance; /* what is published, NULL: nothing */
-  gboolean    was_established;
-  guint16     port;
-  GPtrArray  *txt;
-  GHashTable *groups;   /* interface → Group */
+  Publisher *publisher;
 } Child;
-
-/* Our records on one interface. */
-typedef struct
-{
-  Child            *child;
-  AvahiSEntryGroup *group;
-  AvahiIfIndex      interface;
-  gboolean          is_established;
-} Group;
 
 static void
 send_frame (Child *child, ChildFrame kind, GVariant *body)
@@ -105,222 +92,120 @@ log_to_parent (AvahiLogLevel level, const char *text)
 /* Publishing. */
 
 static void
-group_free (Group *group)
+on_group (AvahiServer *server, AvahiSEntryGroup *handle, AvahiEntryGroupState state, gpointer user_data)
 {
-  if (group->group != NULL)
-    avahi_s_entry_group_free (group->group);
-  g_free (group);
+  publisher_group_changed (user_data, state, avahi_server_errno (server));
+}
+
+static gpointer
+open_group (const PublisherRecord *record, PublisherGroup *group, int *code, gpointer user_data)
+{
+  Child            *child = user_data;
+  AvahiSEntryGroup *handle = avahi_s_entry_group_new (child->server, on_group, group);
+
+  *code = handle == NULL ? AVAHI_ERR_NO_MEMORY
+                         : avahi_server_add_service_strlst (child->server, handle, record->interface, AVAHI_PROTO_UNSPEC, 0,
+                                                            record->instance, BACKEND_SERVICE_TYPE, NULL, NULL, record->port,
+                                                            record->txt);
+  if (*code == AVAHI_OK)
+    *code = avahi_s_entry_group_commit (handle);
+  if (*code != AVAHI_OK && handle != NULL)
+    avahi_s_entry_group_free (g_steal_pointer (&handle));
+  return handle;
 }
 
 static void
-drop_groups (Child *child)
+close_group (gpointer handle, gpointer user_data)
 {
-  g_hash_table_remove_all (child->groups);
-  child->was_established = FALSE;
-  g_clear_pointer (&child->instance, g_free);
+  avahi_s_entry_group_free (handle);
 }
 
-/* libavahi-core 0.8 keeps a goodbye back where another interface has the same record (is_duplicate_entry), so that of several
- * groups only the last one freed says it. A pointer that is published and freed at once says it for each of the others. */
 static void
-say_goodbye (Child *child, AvahiIfIndex interface, const char *service)
+update_group (gpointer handle, const PublisherRecord *record, gpointer user_data)
 {
+  Child *child = user_data;
+
+  avahi_server_update_service_txt_strlst (child->server, handle, record->interface, AVAHI_PROTO_UNSPEC, 0, record->instance,
+                                          BACKEND_SERVICE_TYPE, NULL, record->txt);
+}
+
+static void
+say_goodbye (const PublisherRecord *record, gpointer user_data)
+{
+  Child            *child = user_data;
   AvahiSEntryGroup *group = avahi_s_entry_group_new (child->server, NULL, NULL);
-  AvahiRecord      *record = avahi_record_new_full (BACKEND_SERVICE_TYPE ".local", AVAHI_DNS_CLASS_IN, AVAHI_DNS_TYPE_PTR,
-                                                    AVAHI_DEFAULT_TTL);
+  AvahiRecord      *pointer = avahi_record_new_full (BACKEND_SERVICE_TYPE ".local", AVAHI_DNS_CLASS_IN, AVAHI_DNS_TYPE_PTR,
+                                                     AVAHI_DEFAULT_TTL);
+  char              service[AVAHI_DOMAIN_NAME_MAX] = "";
 
-  record->data.ptr.name = avahi_strdup (service);
-  if (group != NULL && avahi_server_add (child->server, group, interface, AVAHI_PROTO_UNSPEC, 0, record) == AVAHI_OK)
+  avahi_service_name_join (service, sizeof service, record->instance, BACKEND_SERVICE_TYPE, "local");
+  pointer->data.ptr.name = avahi_strdup (service);
+  if (avahi_server_add (child->server, group, record->interface, AVAHI_PROTO_UNSPEC, 0, pointer) == AVAHI_OK)
     avahi_s_entry_group_commit (group);
-  if (group != NULL)
-    avahi_s_entry_group_free (group);
-  avahi_record_unref (record);
+  avahi_s_entry_group_free (group);
+  avahi_record_unref (pointer);
 }
 
 static void
-withdraw (Child *child)
+on_established (const char *instance, gpointer user_data)
 {
-  g_autofree gpointer *interfaces = NULL;
-  g_autofree char *instance = g_strdup (child->instance);
-  char  service[AVAHI_DOMAIN_NAME_MAX];
-  guint n;
-
-  interfaces = g_hash_table_get_keys_as_array (child->groups, &n);
-  drop_groups (child);
-  if (instance == NULL || n < 2 || avahi_service_name_join (service, sizeof service, instance, BACKEND_SERVICE_TYPE, "local") < 0)
-    return;
-  for (guint i = 0; i < n; i++)
-    say_goodbye (child, GPOINTER_TO_INT (interfaces[i]), service);
+  send_text (user_data, CHILD_FRAME_ESTABLISHED, instance);
 }
 
 static void
-tell_collision (Child *child)
+on_collision (const char *instance, gpointer user_data)
 {
-  g_autofree char *instance = g_strdup (child->instance);
-
-  /* What was out has to go from the caches of links that the winner is not on, ours among them; on his link he sees our goodbye
-   * and says his own record again (RFC 6762 10.1). What was never out needs none. */
-  if (child->was_established)
-    withdraw (child);
-  else
-    drop_groups (child);
-  if (instance != NULL)
-    send_text (child, CHILD_FRAME_COLLISION, instance);
+  send_text (user_data, CHILD_FRAME_COLLISION, instance);
 }
 
 static void
-tell_refused (Child *child, int code)
+on_refused (int code, gpointer user_data)
 {
   g_autofree char *why = g_strdup_printf ("our name cannot be published: %s", avahi_strerror (code));
 
-  send_text (child, CHILD_FRAME_REFUSED, why);
+  send_text (user_data, CHILD_FRAME_REFUSED, why);
 }
 
-static void
-tell_if_established (Child *child)
-{
-  GHashTableIter iter;
-  Group         *group;
-
-  g_hash_table_iter_init (&iter, child->groups);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &group))
-    if (!group->is_established)
-      return;
-  if (child->instance == NULL || g_hash_table_size (child->groups) == 0)
-    return;
-  child->was_established = TRUE;
-  send_text (child, CHILD_FRAME_ESTABLISHED, child->instance);
-}
-
-static void
-on_group (AvahiServer *server, AvahiSEntryGroup *handle, AvahiEntryGroupState state, gpointer user_data)
-{
-  Group *group = user_data;
-
-  group->is_established = state == AVAHI_ENTRY_GROUP_ESTABLISHED;
-  switch (state)
-    {
-    case AVAHI_ENTRY_GROUP_ESTABLISHED:
-      tell_if_established (group->child);
-      break;
-    case AVAHI_ENTRY_GROUP_COLLISION:
-      tell_collision (group->child);
-      break;
-    case AVAHI_ENTRY_GROUP_FAILURE:
-      tell_refused (group->child, avahi_server_errno (server));
-      break;
-    case AVAHI_ENTRY_GROUP_UNCOMMITED:
-    case AVAHI_ENTRY_GROUP_REGISTERING:
-      break;
-    }
-}
-
-/* FALSE where the name is taken or refused; that has been told then. */
-static gboolean
-add_group (Child *child, AvahiIfIndex interface)
-{
-  AvahiStringList *txt = avahi_convert_from_txt (child->txt);
-  Group *group = g_new0 (Group, 1);
-  int    code = AVAHI_ERR_NO_MEMORY;
-
-  group->child = child;
-  group->interface = interface;
-  group->group = avahi_s_entry_group_new (child->server, on_group, group);
-  g_hash_table_insert (child->groups, GINT_TO_POINTER (interface), group);
-  if (group->group != NULL)
-    code = avahi_server_add_service_strlst (child->server, group->group, interface, AVAHI_PROTO_UNSPEC, 0, child->instance,
-                                            BACKEND_SERVICE_TYPE, NULL, NULL, child->port, txt);
-  avahi_string_list_free (txt);
-  if (code == AVAHI_OK)
-    code = avahi_s_entry_group_commit (group->group);
-  if (code == AVAHI_OK)
-    return TRUE;
-  if (code == AVAHI_ERR_COLLISION)
-    tell_collision (child);
-  else
-    tell_refused (child, code);
-  return FALSE;
-}
-
-static void
-update_txt (Child *child)
-{
-  AvahiStringList *txt = avahi_convert_from_txt (child->txt);
-  GHashTableIter   iter;
-  Group           *group;
-
-  g_hash_table_iter_init (&iter, child->groups);
-  while (child->instance != NULL && g_hash_table_iter_next (&iter, NULL, (gpointer *) &group))
-    avahi_server_update_service_txt_strlst (child->server, group->group, group->interface, AVAHI_PROTO_UNSPEC, 0,
-                                            child->instance, BACKEND_SERVICE_TYPE, NULL, txt);
-  avahi_string_list_free (txt);
-}
-
-static gboolean
-is_other_interface (gpointer key, gpointer value, gpointer wanted)
-{
-  return !g_hash_table_contains (wanted, key);
-}
-
-static void
-set_interfaces (Child *child, const guint32 *interfaces, gsize n)
-{
-  g_autoptr (GHashTable) wanted = g_hash_table_new (NULL, NULL);
-
-  for (gsize i = 0; i < MIN (n, BACKEND_INTERFACES_MAX); i++)
-    if (interfaces[i] > 0 && interfaces[i] <= G_MAXINT)
-      g_hash_table_add (wanted, GUINT_TO_POINTER (interfaces[i]));
-  g_hash_table_foreach_remove (child->groups, is_other_interface, wanted);
-  update_txt (child);
-  for (gsize i = 0; i < n; i++)
-    if (g_hash_table_contains (wanted, GUINT_TO_POINTER (interfaces[i]))
-        && !g_hash_table_contains (child->groups, GUINT_TO_POINTER (interfaces[i]))
-        && !add_group (child, (AvahiIfIndex) interfaces[i]))
-      return;
-  tell_if_established (child);
-}
-
-static void
-take_txt (Child *child, GVariant *strings)
-{
-  g_clear_pointer (&child->txt, g_ptr_array_unref);
-  child->txt = child_frame_to_txt (strings);
-}
+static const PublisherClass publisher_class = {
+  .open = open_group,
+  .close = close_group,
+  .update = update_group,
+  .goodbye = say_goodbye,
+  .established = on_established,
+  .collision = on_collision,
+  .refused = on_refused,
+};
 
 static void
 handle_publish (Child *child, GVariant *body)
 {
   g_autoptr (GVariant) strings = NULL;
   g_autoptr (GVariant) indexes = NULL;
-  const char *instance;
+  g_autoptr (GPtrArray) txt = NULL;
   const guint32 *interfaces;
+  const char *instance;
   guint16     port;
   gsize       n;
 
   g_variant_get (body, "(&sq@aay@au)", &instance, &port, &strings, &indexes);
   interfaces = g_variant_get_fixed_array (indexes, &n, sizeof *interfaces);
-  if (g_strcmp0 (child->instance, instance) != 0 || child->port != port)
-    withdraw (child);
-  g_free (child->instance);
-  child->instance = g_strdup (instance);
-  child->port = port;
-  take_txt (child, strings);
-  set_interfaces (child, interfaces, n);
+  txt = child_frame_to_txt (strings);
+  publisher_publish (child->publisher, instance, port, txt, interfaces, n);
 }
 
 static void
 handle_update (Child *child, GVariant *body)
 {
   g_autoptr (GVariant) strings = g_variant_get_child_value (body, 0);
+  g_autoptr (GPtrArray) txt = child_frame_to_txt (strings);
 
-  take_txt (child, strings);
-  update_txt (child);
+  publisher_update (child->publisher, txt);
 }
 
 static void
 handle_withdraw (Child *child, GVariant *body)
 {
-  withdraw (child);
+  publisher_withdraw (child->publisher);
 }
 
 /* Browsing. */
@@ -357,7 +242,7 @@ look_at (Child *child, Item *item, const AvahiAddress *address, guint16 port, Av
   gsize         len;
 
   /* Not AVAHI_LOOKUP_RESULT_LOCAL: another responder on this machine has the same host records as we. */
-  item->own = child->instance != NULL && name_equal (child->instance, item->name);
+  item->own = publisher_is_ours (child->publisher, item->name);
   if (item->own || address == NULL)
     return FALSE;
   txt = avahi_convert_core_txt (list);
@@ -670,15 +555,13 @@ child_clear (Child *child)
 {
   g_clear_handle_id (&child->rename_source, g_source_remove);
   items_free (child->items);
-  withdraw (child);
-  g_hash_table_unref (child->groups);
+  publisher_withdraw (child->publisher);
+  publisher_free (child->publisher);
   if (child->server != NULL)
     avahi_server_free (child->server); /* says goodbye */
   close (CHILD_FRAME_FD);              /* the parent waits for this */
   avahi_glib_poll_free (child->poll);
   g_main_loop_unref (child->loop);
-  g_clear_pointer (&child->txt, g_ptr_array_unref);
-  g_free (child->instance);
   g_free (child->host_name);
 }
 
@@ -698,7 +581,7 @@ discovery_child_main (void)
   child.loop = g_main_loop_new (NULL, FALSE);
   child.poll = avahi_glib_poll_new (NULL, G_PRIORITY_DEFAULT);
   child.items = items_new (&items_class, &child, G_MAXUINT);
-  child.groups = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) group_free);
+  child.publisher = publisher_new (&publisher_class, &child);
   g_unix_fd_add (CHILD_FRAME_FD, G_IO_IN | G_IO_HUP, on_parent, &child);
   g_main_loop_run (child.loop);
   child_clear (&child);
