@@ -146,15 +146,20 @@ send_row (Messenger *messenger, Peer *peer, const MessageRow *row, gint64 now)
   return TRUE;
 }
 
-/* What is on an older stream has to arrive first, or the order is lost. */
+/* What is on an older stream has to arrive first, or the order is lost. And where another stream is just being opened with a peer that
+ * confirms nothing, that one may replace this one, with all that was said on it (libpurple). */
 static gboolean
 has_to_wait (const Peer *peer)
 {
-  for (guint i = 0; peer->in_flight > 0 && i < peer->sessions->len; i++)
+  for (guint i = 0; i < peer->sessions->len; i++)
     {
       Session *session = g_ptr_array_index (peer->sessions, i);
 
-      if (session != peer->session && session_unconfirmed (session) && session_state (session) != SESSION_ENDED)
+      if (session == peer->session)
+        continue;
+      if (peer->in_flight > 0 && session_unconfirmed (session) && session_state (session) != SESSION_ENDED)
+        return TRUE;
+      if (!session_is_1_0 (peer->session) && session_state (session) < SESSION_OPEN)
         return TRUE;
     }
   return FALSE;

@@ -267,7 +267,7 @@ on_resolved (GObject *source, GAsyncResult *result, gpointer user_data)
   GList *addresses = g_resolver_lookup_by_name_finish (G_RESOLVER (source), result, NULL);
 
   for (GList *l = addresses; peer != NULL && l != NULL; l = l->next)
-    g_ptr_array_add (peer->added, g_inet_socket_address_new (l->data, DEFAULT_PORT));
+    g_ptr_array_add (peer->added, g_inet_socket_address_new (l->data, PEER_DEFAULT_PORT));
   g_resolver_free_addresses (addresses);
   g_free (id);
   g_free (user_data);
@@ -276,9 +276,9 @@ on_resolved (GObject *source, GAsyncResult *result, gpointer user_data)
 void
 link_resolve_added (Messenger *messenger, Peer *peer)
 {
-  g_autoptr (GSocketConnectable) where = g_network_address_parse (peer->row->address, DEFAULT_PORT, NULL);
+  g_autoptr (GSocketConnectable) where = g_network_address_parse (peer->row->address, PEER_DEFAULT_PORT, NULL);
   const char *host = where != NULL ? g_network_address_get_hostname (G_NETWORK_ADDRESS (where)) : NULL;
-  GSocketAddress *number = host != NULL ? g_inet_socket_address_new_from_string (host, DEFAULT_PORT) : NULL;
+  GSocketAddress *number = host != NULL ? g_inet_socket_address_new_from_string (host, PEER_DEFAULT_PORT) : NULL;
   g_autoptr (GResolver) resolver = NULL;
   gpointer *closure;
 

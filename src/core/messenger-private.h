@@ -60,8 +60,6 @@ gboolean messenger_may_talk (Messenger *messenger); /* on the air, awake, not of
 
 /* link.c: who is there ----------------------------------------------------------------------------------------------- */
 
-#define DEFAULT_PORT 5298
-
 void link_publish (Messenger *messenger);       /* our record, or its goodbye, as the status wants it */
 void link_update_record (Messenger *messenger); /* what is in it changed */
 void link_seen (const Sighting *sighting, gpointer messenger);

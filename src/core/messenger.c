@@ -283,41 +283,19 @@ messenger_add_peer (Messenger *messenger, const char *instance, const char *addr
 
 /* Peers ----------------------------------------------------------------------------------------------------------- */
 
-/* One spelling for one address: "host" or "host:port". */
-static char *
-parse_address (const char *uri, GError **error)
+Peer *
+messenger_add_address (Messenger *messenger, const char *uri, GError **error)
 {
-  g_autoptr (GSocketConnectable) where = NULL;
-  g_autofree char *bracketed = NULL;
-  const char *host;
-  guint16 port;
+  g_autofree char *address = addresses_normalize (uri, PEER_DEFAULT_PORT);
+  GPtrArray *peers = roster_peers (messenger->roster);
+  Peer *peer = NULL;
 
-  if (g_hostname_is_ip_address (uri) && strchr (uri, ':') != NULL)
-    uri = bracketed = g_strdup_printf ("[%s]", uri);
-  where = g_network_address_parse (uri, DEFAULT_PORT, NULL);
-  host = where != NULL ? g_network_address_get_hostname (G_NETWORK_ADDRESS (where)) : NULL;
-  port = where != NULL ? g_network_address_get_port (G_NETWORK_ADDRESS (where)) : 0;
-  if (host == NULL || *host == '\0' || port == 0 || strlen (host) > 255 || strpbrk (host, " \t\n/@") != NULL
-      || !g_str_is_ascii (host))
+  if (address == NULL)
     {
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
                    "'%s' is no address\nwrite HOST, HOST:PORT or [ADDRESS]:PORT", uri);
       return NULL;
     }
-  if (port == DEFAULT_PORT)
-    return g_strdup (host);
-  return g_strdup_printf (strchr (host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
-}
-
-Peer *
-messenger_add_address (Messenger *messenger, const char *uri, GError **error)
-{
-  g_autofree char *address = parse_address (uri, error);
-  GPtrArray *peers = roster_peers (messenger->roster);
-  Peer *peer = NULL;
-
-  if (address == NULL)
-    return NULL;
   for (guint i = 0; i < peers->len && peer == NULL; i++)
     if (g_strcmp0 (((Peer *) g_ptr_array_index (peers, i))->row->address, address) == 0)
       peer = g_ptr_array_index (peers, i);

@@ -13,6 +13,8 @@
 
 typedef struct _Session Session;
 
+#define PEER_DEFAULT_PORT 5298 /* of an address that the user typed without one; iChat's */
+
 /* What changed, gathered over a turn. */
 typedef enum
 {

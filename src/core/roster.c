@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "net/addresses.h"
 #include "presence/name.h"
 
 #define SELF "self"
@@ -294,11 +295,13 @@ find_short (Roster *roster, const char *spec, gboolean (*matches) (const Peer *)
 static GPtrArray *
 find_address (Roster *roster, const char *spec)
 {
-  for (guint i = 0; i < roster->peers->len; i++)
+  g_autofree char *address = addresses_normalize (spec, PEER_DEFAULT_PORT);
+
+  for (guint i = 0; address != NULL && i < roster->peers->len; i++)
     {
       Peer *peer = g_ptr_array_index (roster->peers, i);
 
-      if (!peer->is_self && g_strcmp0 (peer->row->address, spec) == 0)
+      if (!peer->is_self && g_strcmp0 (peer->row->address, address) == 0)
         return just (peer);
     }
   return just (NULL);

@@ -95,18 +95,19 @@ choose_session (Messenger *messenger, Peer *peer)
 /* Two streams with one peer ----------------------------------------------------------------------------------- */
 
 /* Which of two open streams stays. Opened from both ends at once: between 1.0 peers that of the side with the smaller name, which both
- * find alike; else the newer, as the older may be half-open, and as libpurple keeps the newest that comes in. */
+ * find alike; with others ours, as libpurple lets what comes in replace what it opened itself. Else the newer, as the older may be
+ * half-open. */
 static gboolean
 first_stays (Messenger *messenger, Session *older, Session *newer)
 {
   g_autofree char *ours = name_fold (session_own (newer));
   g_autofree char *theirs = name_fold (session_peer_name (newer));
-  gboolean ours_smaller = strcmp (ours, theirs) < 0;
+  gboolean keep_ours = !session_is_1_0 (newer) || strcmp (ours, theirs) < 0;
 
-  if (session_is_initiator (older) == session_is_initiator (newer) || !session_is_1_0 (newer)
+  if (session_is_initiator (older) == session_is_initiator (newer)
       || session_opened (newer) - session_opened (older) > SIMULTANEOUS_US)
     return FALSE;
-  return session_is_initiator (older) == ours_smaller;
+  return session_is_initiator (older) == keep_ours;
 }
 
 static void
@@ -534,7 +535,7 @@ dial (Messenger *messenger, Peer *peer)
                               targets->len - first, &session_events, messenger);
     }
   else
-    session = session_dial_host (own, peer->row->instance, peer, peer->row->address, DEFAULT_PORT, &session_events,
+    session = session_dial_host (own, peer->row->instance, peer, peer->row->address, PEER_DEFAULT_PORT, &session_events,
                                  messenger);
   if (peer->capabilities_known)
     session_set_capabilities (session, peer->capabilities);

@@ -63,6 +63,23 @@ addresses_to_string (GInetSocketAddress *address)
   return g_strdup_printf ("%s%%%s", text, name);
 }
 
+char *
+addresses_normalize (const char *text, guint16 default_port)
+{
+  gboolean bare = g_hostname_is_ip_address (text) && strchr (text, ':') != NULL;
+  g_autofree char *bracketed = bare ? g_strdup_printf ("[%s]", text) : NULL;
+  g_autoptr (GSocketConnectable) where = g_network_address_parse (bare ? bracketed : text, default_port, NULL);
+  const char *host = where != NULL ? g_network_address_get_hostname (G_NETWORK_ADDRESS (where)) : NULL;
+  guint16 port = where != NULL ? g_network_address_get_port (G_NETWORK_ADDRESS (where)) : 0;
+
+  if (host == NULL || *host == '\0' || port == 0 || strlen (host) > 255 || strpbrk (host, " \t\n/@") != NULL
+      || !g_str_is_ascii (host))
+    return NULL;
+  if (port == default_port)
+    return g_strdup (host);
+  return g_strdup_printf (strchr (host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
+}
+
 /* Only /proc tells the flags of an address without netlink. */
 static gboolean
 is_temporary (const struct in6_addr *address)

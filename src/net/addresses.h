@@ -14,6 +14,10 @@ gboolean addresses_same_host (GInetSocketAddress *a, GInetSocketAddress *b);
 /* addresses_to_string: "192.168.1.5", "fe80::1%eth0". The caller owns it. */
 char *addresses_to_string (GInetSocketAddress *address);
 
+/* addresses_normalize: one spelling for HOST, HOST:PORT, [ADDRESS]:PORT: without the port where that is @default_port. NULL where @text is none
+ * of them. The caller owns it. */
+char *addresses_normalize (const char *text, guint16 default_port);
+
 /* addresses_alternatives: other addresses of this host from which to reach @remote: those of @interface in the same family, without
  * loopback and temporary (RFC 8981) ones. libpurple takes a connection only from the address that it resolved. GInetAddress. */
 GPtrArray *addresses_alternatives (GInetSocketAddress *remote, guint interface);

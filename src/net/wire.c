@@ -25,7 +25,7 @@ struct _Wire
   GQueue   queue;        /* GBytes */
   gsize    queued;       /* bytes in it */
   gsize    written;      /* of its head */
-  gboolean was_full, filling, finishing, closed;
+  gboolean was_full, filling, finishing, finished, closed;
 };
 
 static void schedule_write (Wire *wire, gboolean now);
@@ -147,8 +147,11 @@ flush (Wire *wire)
         }
       consume (wire, (gsize) len);
     }
-  if (wire->finishing)
-    g_socket_shutdown (wire->socket, FALSE, TRUE, NULL);
+  if (wire->finishing && !wire->finished)
+    {
+      wire->finished = TRUE;
+      g_socket_shutdown (wire->socket, FALSE, TRUE, NULL);
+    }
 }
 
 static void
@@ -245,7 +248,7 @@ wire_new (GSocketConnection *connection, const WireEvents *events, gpointer user
 void
 wire_send (Wire *wire, GBytes *bytes)
 {
-  if (wire->closed || wire->finishing || g_bytes_get_size (bytes) == 0)
+  if (wire->closed || wire->finished || g_bytes_get_size (bytes) == 0)
     return;
   g_queue_push_tail (&wire->queue, g_bytes_ref (bytes));
   wire->queued += g_bytes_get_size (bytes);

@@ -38,7 +38,7 @@ void wire_wake (Wire *wire);
 /* wire_flush: the same now. Not from within a callback of the wire. */
 void wire_flush (Wire *wire);
 
-/* wire_finish: FIN behind what is queued; reading goes on until the peer's. */
+/* wire_finish: FIN behind what is queued and what the next fill() adds; reading goes on until the peer's. */
 void wire_finish (Wire *wire);
 
 /* Both ends; v4-mapped addresses are shown as IPv4 (addresses_unmap). Owned by the wire. */
