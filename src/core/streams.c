@@ -443,6 +443,19 @@ static const SessionEvents session_events
 /* Coming in ------------------------------------------------------------------------------------------------------- */
 
 static gboolean
+is_known_address (Messenger *messenger, GInetSocketAddress *address)
+{
+  GPtrArray *peers = roster_peers (messenger->roster);
+
+  for (guint i = 0; i < peers->len; i++)
+    if (peer_has_address (g_ptr_array_index (peers, i), address))
+      return TRUE;
+  return FALSE;
+}
+
+/* Strangers from many addresses can fill what there is for strangers. Who comes from where a peer is known to live is let in
+ * all the same, so that they do not lock out friends. */
+static gboolean
 too_many_strangers (Messenger *messenger, GInetSocketAddress *from)
 {
   guint all = 0, same = 0;
@@ -456,7 +469,7 @@ too_many_strangers (Messenger *messenger, GInetSocketAddress *from)
       all++;
       same += addresses_same_host (session_remote (session), from);
     }
-  return all >= LIMIT_STRANGERS || same >= LIMIT_STRANGERS_PER_ADDRESS;
+  return same >= LIMIT_STRANGERS_PER_ADDRESS || (all >= LIMIT_STRANGERS && !is_known_address (messenger, from));
 }
 
 void
