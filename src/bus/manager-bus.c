@@ -341,10 +341,12 @@ static void
 handle_cancel_message (const Call *call)
 {
   GError *error = NULL;
+  gboolean done;
   guint64 seq;
 
   g_variant_get_child (call->arguments, 0, "t", &seq);
-  finish (call, messenger_cancel (call->messenger, seq, &error), NULL, error);
+  done = messenger_cancel (call->messenger, seq, &error);
+  finish (call, done, NULL, error);
 }
 
 static void
@@ -352,11 +354,13 @@ handle_acknowledge (const Call *call)
 {
   GError *error = NULL;
   const char *consumer;
+  gboolean done;
   guint64 seq;
 
   g_variant_get_child (call->arguments, 0, "&s", &consumer);
   g_variant_get_child (call->arguments, 1, "t", &seq);
-  finish (call, consumers_acknowledge (messenger_database (call->messenger), consumer, seq, &error), NULL, error);
+  done = consumers_acknowledge (messenger_database (call->messenger), consumer, seq, &error);
+  finish (call, done, NULL, error);
 }
 
 static void
