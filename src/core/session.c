@@ -704,7 +704,7 @@ session_opened (Session *session)
 gboolean
 session_was_closed_early (Session *session)
 {
-  return session->role == STREAM_INITIATOR && session->connected && !session->heard;
+  return session->role == STREAM_INITIATOR && session->connected && session->opened == 0;
 }
 
 void

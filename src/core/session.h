@@ -78,7 +78,7 @@ gboolean     session_is_1_0 (Session *session);
 Capability   session_capabilities (Session *session, gboolean *known);
 void         session_set_capabilities (Session *session, Capability capabilities); /* before it is open: known from mDNS */
 gint64       session_opened (Session *session); /* monotonic µs, 0: not yet */
-gboolean     session_was_closed_early (Session *session); /* we connected, and the peer closed without a byte */
+gboolean     session_was_closed_early (Session *session); /* we connected, and it ended before it was open */
 GInetSocketAddress *session_remote (Session *session); /* NULL while connecting */
 void         session_set_traced (Session *session, gboolean traced);
 void         session_set_kept (Session *session, gboolean kept); /* never idle: presence rests on it */
