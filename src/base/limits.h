@@ -31,7 +31,7 @@
 #define LIMIT_WIRE_FULL (256 * 1024)    /* above this no new message is taken from the outbox */
 
 /* The link */
-#define LIMIT_PEERS 4096                /* names seen at once; more are ignored */
+#define LIMIT_PEERS 4096                /* names known; those only seen make room for new ones, the oldest first */
 #define LIMIT_SIGHTINGS_PER_PEER 32
 #define LIMIT_ADDRESSES_TRIED 8         /* of one peer for one connect */
 #define LIMIT_INSTANCE 63               /* RFC 6763 4.1.1 */

@@ -176,6 +176,7 @@ daemon_main (gboolean announce)
   Daemon daemon = { 0 };
   GError *error = NULL;
 
+  g_log_writer_default_set_use_stderr (TRUE);
   signal (SIGPIPE, SIG_IGN);
   umask (0077);
   if (!paths_make_dir (data_dir, &error))

@@ -269,9 +269,13 @@ peer_after (const GError *error, gpointer data)
 Peer *
 messenger_add_peer (Messenger *messenger, const char *instance, const char *address, GError **error)
 {
-  Peer *peer = roster_add (messenger->roster, instance, address, error);
+  Peer *superfluous = roster_superfluous (messenger->roster);
+  Peer *peer;
   NewPeer *added;
 
+  if (superfluous != NULL)
+    messenger_forget (messenger, superfluous, NULL);
+  peer = roster_add (messenger->roster, instance, address, error);
   if (peer == NULL)
     return NULL;
   added = g_new (NewPeer, 1);

@@ -169,14 +169,42 @@ roster_peers (Roster *roster)
   return roster->peers;
 }
 
-static guint
-count_announced (Roster *roster)
+/* Nobody would miss it: it was seen, and that is all. */
+static gboolean
+is_unused (const Peer *peer)
 {
-  guint n = 0;
+  return !peer_is_online (peer) && peer->sessions->len == 0 && peer->last_seq == 0 && peer->alias == NULL
+         && peer->row->address == NULL && !peer->row->blocked && peer->row->plaintext == PLAINTEXT_ASK;
+}
 
-  for (guint i = 0; i < roster->peers->len; i++)
-    n += peer_is_announced (g_ptr_array_index (roster->peers, i));
-  return n;
+static gboolean
+is_in_group (Roster *roster, const Peer *peer)
+{
+  for (guint i = 0; i < roster->aliases->len; i++)
+    {
+      const Alias *alias = g_ptr_array_index (roster->aliases, i);
+
+      for (guint k = 0; k < alias->peers->len; k++)
+        if (g_array_index (alias->peers, gint64, k) == peer->row->id)
+          return TRUE;
+    }
+  return FALSE;
+}
+
+Peer *
+roster_superfluous (Roster *roster)
+{
+  Peer *oldest = NULL;
+
+  for (guint i = 0; roster->peers->len >= LIMIT_PEERS && i < roster->peers->len; i++)
+    {
+      Peer *peer = g_ptr_array_index (roster->peers, i);
+
+      if (is_unused (peer) && !is_in_group (roster, peer)
+          && (oldest == NULL || peer->row->last_seen < oldest->row->last_seen))
+        oldest = peer;
+    }
+  return oldest;
 }
 
 Peer *
@@ -184,9 +212,9 @@ roster_add (Roster *roster, const char *instance, const char *address, GError **
 {
   g_autoptr (PeerRow) row = peer_row_new ();
 
-  if (instance != NULL && roster->peers->len >= LIMIT_PEERS && count_announced (roster) >= LIMIT_PEERS)
+  if (instance != NULL && roster->peers->len >= LIMIT_PEERS)
     {
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE, "more than %d names on this link", LIMIT_PEERS);
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE, "%d peers are the most", LIMIT_PEERS);
       return NULL;
     }
   row->instance = g_strdup (instance);

@@ -18,7 +18,11 @@ Peer *roster_self (Roster *roster);
 /* roster_foreach order is that of ids. Peer, borrowed; valid until the next change. */
 GPtrArray *roster_peers (Roster *roster);
 
-/* roster_add: somebody new, by instance or by address (one of the two NULL). NO_SPACE above LIMIT_PEERS seen at once. */
+/* roster_superfluous: who may be forgotten for somebody new, where LIMIT_PEERS are known: the one that was only seen, longest ago; NULL where
+ * there is room, or nobody to spare. */
+Peer *roster_superfluous (Roster *roster);
+
+/* roster_add: somebody new, by instance or by address (one of the two NULL). NO_SPACE above LIMIT_PEERS by instance. */
 Peer *roster_add (Roster *roster, const char *instance, const char *address, GError **error);
 
 /* roster_rename: @peer, known by address only so far, or under another name, is called @instance. EXISTS. */
