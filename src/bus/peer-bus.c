@@ -174,7 +174,7 @@ check_changes (GVariant *changes, GError **error)
   g_variant_iter_init (&iter, changes);
   while (g_variant_iter_next (&iter, "{&sv}", &key, &value))
     {
-      g_autoptr (GVariant) owned = value;
+      G_GNUC_UNUSED g_autoptr (GVariant) owned = value;
       gboolean is_plaintext = g_str_equal (key, "plaintext") && g_variant_is_of_type (value, G_VARIANT_TYPE_STRING)
                               && (g_str_equal (g_variant_get_string (value, NULL), "allow")
                                   || g_str_equal (g_variant_get_string (value, NULL), "ask"));
