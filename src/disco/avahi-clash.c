@@ -18,7 +18,7 @@ look_up_beside (const char *neighbour, const char *name)
 {
   gpointer address = dlsym (RTLD_DEFAULT, neighbour);
   gpointer library = NULL;
-  Dl_info  info;
+  Dl_info info;
 
   if (address != NULL && dladdr (address, &info) != 0)
     library = dlopen (info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
@@ -31,7 +31,8 @@ int avahi_entry_group_free (gpointer first, gpointer second);
 int
 avahi_entry_group_free (gpointer first, gpointer second)
 {
-  gpointer address = look_up_beside (use_core ? "avahi_server_new" : "avahi_client_new", "avahi_entry_group_free");
+  gpointer address
+      = look_up_beside (use_core ? "avahi_server_new" : "avahi_client_new", "avahi_entry_group_free");
 
   g_assert (address != NULL && address != (gpointer) avahi_entry_group_free);
   if (!use_core)

@@ -11,7 +11,7 @@ avahi_convert_from_txt (GPtrArray *txt)
   /* Adding prepends, and what writes a list to the wire starts at its end. */
   for (guint i = 0; txt != NULL && i < txt->len; i++)
     {
-      gsize         size;
+      gsize size;
       const guint8 *data = g_bytes_get_data (txt->pdata[i], &size);
 
       if (size > 0 && size <= LIMIT_TXT_STRING)

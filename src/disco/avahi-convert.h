@@ -13,8 +13,8 @@
 /* avahi_convert_from_txt: so that libavahi writes @txt in its order; avahi_string_list_free() it. */
 AvahiStringList *avahi_convert_from_txt (GPtrArray *txt);
 
-/* GBytes in the order of the wire, from the list that a resolver hands over: libavahi-core's is in reverse, libavahi-client
- * reverses that again. Caller owns. */
+/* GBytes in the order of the wire, from the list that a resolver hands over: libavahi-core's is in reverse,
+ * libavahi-client reverses that again. Caller owns. */
 GPtrArray *avahi_convert_core_txt (AvahiStringList *list);
 GPtrArray *avahi_convert_client_txt (AvahiStringList *list);
 

@@ -15,8 +15,9 @@
 #include "disco/publisher.h"
 #include "disco/sightings.h"
 
-/* The avahi-daemon of the system. libavahi-client waits for each answer, and where avahi-daemon is yet to be started that may be
- * long; so a connection of our own has it started and watches its name, and the client is made when it is there. */
+/* The avahi-daemon of the system. libavahi-client waits for each answer, and where avahi-daemon is yet to be
+ * started that may be long; so a connection of our own has it started and watches its name, and the client is
+ * made when it is there. */
 
 #define AVAHI_NAME "org.freedesktop.Avahi"
 #define FIRST_DELAY_MS 1000
@@ -26,35 +27,36 @@
 #define RECORD_TYPE_PTR 12
 #define RECORD_TYPE_AAAA 28
 #define RECORD_TTL 4500
-#define RESOLVERS_MAX 400 /* avahi-daemon gives a client 1024 objects; our groups and browsers are some more */
+#define RESOLVERS_MAX                                                                                        \
+  400 /* avahi-daemon gives a client 1024 objects; our groups and browsers are some more */
 
-#define NO_PUBLISHING \
-  "avahi-daemon does not let users publish, so nobody sees you\n" \
+#define NO_PUBLISHING                                                                                        \
+  "avahi-daemon does not let users publish, so nobody sees you\n"                                            \
   "set disable-user-service-publishing=no in /etc/avahi/avahi-daemon.conf, or discovery=embedded here"
 
 typedef struct
 {
   Backend parent;
 
-  GCancellable    *cancellable;
+  GCancellable *cancellable;
   GDBusConnection *bus;
-  gulong           closed_handler;
-  guint            watch;
-  gboolean         told_absent;
+  gulong closed_handler;
+  guint watch;
+  gboolean told_absent;
 
-  AvahiGLibPoll       *poll;
-  AvahiClient         *client; /* NULL while there is no avahi-daemon */
+  AvahiGLibPoll *poll;
+  AvahiClient *client; /* NULL while there is no avahi-daemon */
   AvahiServiceBrowser *browser;
-  AvahiRecordBrowser  *host_browsers[2]; /* our host's A and AAAA: they tell of interfaces that come and go */
-  Items               *items;
-  gboolean             all_for_now;
-  gboolean             told_settled;
-  char                *host_name; /* as told */
+  AvahiRecordBrowser *host_browsers[2]; /* our host's A and AAAA: they tell of interfaces that come and go */
+  Items *items;
+  gboolean all_for_now;
+  gboolean told_settled;
+  char *host_name; /* as told */
 
   Publisher *publisher;
 
-  guint    failed_source;
-  char    *failure;
+  guint failed_source;
+  char *failure;
   gboolean is_dead;
 } AvahiDaemon;
 
@@ -90,13 +92,14 @@ on_group (AvahiEntryGroup *handle, AvahiEntryGroupState state, gpointer user_dat
 static gpointer
 open_group (const PublisherRecord *record, PublisherGroup *group, int *code, gpointer user_data)
 {
-  AvahiDaemon     *daemon = user_data;
+  AvahiDaemon *daemon = user_data;
   AvahiEntryGroup *handle = avahi_entry_group_new (daemon->client, on_group, group);
 
-  *code = handle == NULL ? avahi_client_errno (daemon->client)
-                         : avahi_entry_group_add_service_strlst (handle, record->interface, AVAHI_PROTO_UNSPEC, 0,
-                                                                 record->instance, BACKEND_SERVICE_TYPE, NULL, NULL,
-                                                                 record->port, record->txt);
+  *code = handle == NULL
+              ? avahi_client_errno (daemon->client)
+              : avahi_entry_group_add_service_strlst (handle, record->interface, AVAHI_PROTO_UNSPEC, 0,
+                                                      record->instance, BACKEND_SERVICE_TYPE, NULL, NULL,
+                                                      record->port, record->txt);
   if (*code == AVAHI_OK)
     *code = avahi_entry_group_commit (handle);
   if (*code != AVAHI_OK && handle != NULL)
@@ -113,8 +116,8 @@ close_group (gpointer handle, gpointer user_data)
 static void
 update_group (gpointer handle, const PublisherRecord *record, gpointer user_data)
 {
-  avahi_entry_group_update_service_txt_strlst (handle, record->interface, AVAHI_PROTO_UNSPEC, 0, record->instance,
-                                               BACKEND_SERVICE_TYPE, NULL, record->txt);
+  avahi_entry_group_update_service_txt_strlst (handle, record->interface, AVAHI_PROTO_UNSPEC, 0,
+                                               record->instance, BACKEND_SERVICE_TYPE, NULL, record->txt);
 }
 
 /* A service's name as a record's data: its labels, each after its length. */
@@ -143,8 +146,9 @@ say_goodbye (const PublisherRecord *record, gpointer user_data)
 
   if (group == NULL)
     return;
-  if (avahi_entry_group_add_record (group, record->interface, AVAHI_PROTO_UNSPEC, 0, BACKEND_SERVICE_TYPE ".local",
-                                    RECORD_CLASS_IN, RECORD_TYPE_PTR, RECORD_TTL, service->data, service->len)
+  if (avahi_entry_group_add_record (group, record->interface, AVAHI_PROTO_UNSPEC, 0,
+                                    BACKEND_SERVICE_TYPE ".local", RECORD_CLASS_IN, RECORD_TYPE_PTR,
+                                    RECORD_TTL, service->data, service->len)
       == AVAHI_OK)
     avahi_entry_group_commit (group);
   avahi_entry_group_free (group);
@@ -194,8 +198,8 @@ static const PublisherClass publisher_class = {
 };
 
 static void
-avahi_daemon_publish (Backend *backend, const char *instance, guint16 port, GPtrArray *txt, const guint *interfaces,
-                      gsize n_interfaces)
+avahi_daemon_publish (Backend *backend, const char *instance, guint16 port, GPtrArray *txt,
+                      const guint *interfaces, gsize n_interfaces)
 {
   AvahiDaemon *daemon = (AvahiDaemon *) backend;
 
@@ -240,14 +244,15 @@ look_at (AvahiDaemon *daemon, Item *item, const AvahiAddress *address, guint16 p
   g_autoptr (GPtrArray) txt = NULL;
   g_autoptr (Sighting) sighting = NULL;
   const guint8 *bytes;
-  gsize         len;
+  gsize len;
 
   item->own = (flags & AVAHI_LOOKUP_RESULT_OUR_OWN) != 0;
   if (item->own || address == NULL)
     return FALSE;
   txt = avahi_convert_client_txt (list);
   bytes = avahi_convert_bytes (address, &len);
-  sighting = sighting_new (item->name, (guint) item->interface, avahi_convert_family (item->protocol), bytes, len, port, txt);
+  sighting = sighting_new (item->name, (guint) item->interface, avahi_convert_family (item->protocol), bytes,
+                           len, port, txt);
   if (sighting == NULL)
     return FALSE;
   daemon->parent.events->seen (sighting, daemon->parent.user_data);
@@ -256,19 +261,20 @@ look_at (AvahiDaemon *daemon, Item *item, const AvahiAddress *address, guint16 p
 
 typedef struct
 {
-  AvahiDaemon          *daemon;
-  Item                 *item;
+  AvahiDaemon *daemon;
+  Item *item;
   AvahiServiceResolver *resolver;
 } Resolver;
 
 static void
-on_resolved (AvahiServiceResolver *handle, AvahiIfIndex interface, AvahiProtocol protocol, AvahiResolverEvent event,
-             const char *name, const char *type, const char *domain, const char *host_name, const AvahiAddress *address,
-             uint16_t port, AvahiStringList *txt, AvahiLookupResultFlags flags, gpointer user_data)
+on_resolved (AvahiServiceResolver *handle, AvahiIfIndex interface, AvahiProtocol protocol,
+             AvahiResolverEvent event, const char *name, const char *type, const char *domain,
+             const char *host_name, const AvahiAddress *address, uint16_t port, AvahiStringList *txt,
+             AvahiLookupResultFlags flags, gpointer user_data)
 {
-  Resolver    *resolver = user_data;
+  Resolver *resolver = user_data;
   AvahiDaemon *daemon = resolver->daemon;
-  gboolean     found;
+  gboolean found;
 
   if (daemon->is_dead)
     return;
@@ -281,12 +287,13 @@ static gpointer
 open_resolver (Item *item, gpointer user_data)
 {
   AvahiDaemon *daemon = user_data;
-  Resolver    *resolver = g_new0 (Resolver, 1);
+  Resolver *resolver = g_new0 (Resolver, 1);
 
   resolver->daemon = daemon;
   resolver->item = item;
-  resolver->resolver = avahi_service_resolver_new (daemon->client, item->interface, item->protocol, item->name,
-                                                   BACKEND_SERVICE_TYPE, "local", item->protocol, 0, on_resolved, resolver);
+  resolver->resolver
+      = avahi_service_resolver_new (daemon->client, item->interface, item->protocol, item->name,
+                                    BACKEND_SERVICE_TYPE, "local", item->protocol, 0, on_resolved, resolver);
   if (resolver->resolver == NULL)
     g_clear_pointer (&resolver, g_free);
   return resolver;
@@ -296,7 +303,7 @@ static void
 close_resolver (gpointer handle, gpointer user_data)
 {
   AvahiDaemon *daemon = user_data;
-  Resolver    *resolver = handle;
+  Resolver *resolver = handle;
 
   if (daemon->client != NULL) /* else it went with the client */
     avahi_service_resolver_free (resolver->resolver);
@@ -315,8 +322,9 @@ on_item_gone (Item *item, gpointer user_data)
 static const ItemsClass items_class = { open_resolver, close_resolver, on_item_gone };
 
 static void
-on_browsed (AvahiServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol, AvahiBrowserEvent event,
-            const char *name, const char *type, const char *domain, AvahiLookupResultFlags flags, gpointer user_data)
+on_browsed (AvahiServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol,
+            AvahiBrowserEvent event, const char *name, const char *type, const char *domain,
+            AvahiLookupResultFlags flags, gpointer user_data)
 {
   AvahiDaemon *daemon = user_data;
 
@@ -336,7 +344,8 @@ on_browsed (AvahiServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol 
       daemon->all_for_now = TRUE;
       break;
     case AVAHI_BROWSER_FAILURE:
-      fail (daemon, "avahi-daemon cannot browse the link", avahi_strerror (avahi_client_errno (daemon->client)));
+      fail (daemon, "avahi-daemon cannot browse the link",
+            avahi_strerror (avahi_client_errno (daemon->client)));
       break;
     case AVAHI_BROWSER_CACHE_EXHAUSTED:
       break;
@@ -356,9 +365,9 @@ avahi_daemon_refresh (Backend *backend, const char *instance)
 /* The client. */
 
 static void
-on_host_record (AvahiRecordBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol, AvahiBrowserEvent event,
-                const char *name, uint16_t class, uint16_t type, const void *data, size_t size, AvahiLookupResultFlags flags,
-                gpointer user_data)
+on_host_record (AvahiRecordBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol,
+                AvahiBrowserEvent event, const char *name, uint16_t class, uint16_t type, const void *data,
+                size_t size, AvahiLookupResultFlags flags, gpointer user_data)
 {
   AvahiDaemon *daemon = user_data;
 
@@ -376,8 +385,9 @@ browse_host (AvahiDaemon *daemon)
     {
       if (daemon->host_browsers[i] != NULL)
         avahi_record_browser_free (daemon->host_browsers[i]);
-      daemon->host_browsers[i] = avahi_record_browser_new (daemon->client, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, fqdn,
-                                                           RECORD_CLASS_IN, types[i], 0, on_host_record, daemon);
+      daemon->host_browsers[i]
+          = avahi_record_browser_new (daemon->client, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, fqdn,
+                                      RECORD_CLASS_IN, types[i], 0, on_host_record, daemon);
     }
 }
 
@@ -385,10 +395,11 @@ static gboolean
 start_browsing (AvahiDaemon *daemon)
 {
   if (daemon->browser == NULL)
-    daemon->browser = avahi_service_browser_new (daemon->client, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, BACKEND_SERVICE_TYPE,
-                                                 "local", 0, on_browsed, daemon);
+    daemon->browser = avahi_service_browser_new (daemon->client, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC,
+                                                 BACKEND_SERVICE_TYPE, "local", 0, on_browsed, daemon);
   if (daemon->browser == NULL)
-    fail (daemon, "avahi-daemon cannot browse the link", avahi_strerror (avahi_client_errno (daemon->client)));
+    fail (daemon, "avahi-daemon cannot browse the link",
+          avahi_strerror (avahi_client_errno (daemon->client)));
   return daemon->browser != NULL;
 }
 
@@ -493,7 +504,7 @@ on_connected (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GError) err = NULL;
   GDBusConnection *bus = g_dbus_connection_new_for_address_finish (result, &err);
-  AvahiDaemon     *daemon = user_data;
+  AvahiDaemon *daemon = user_data;
 
   if (bus == NULL)
     {
@@ -503,8 +514,8 @@ on_connected (GObject *source, GAsyncResult *result, gpointer user_data)
     }
   daemon->bus = bus;
   daemon->closed_handler = g_signal_connect (bus, "closed", G_CALLBACK (on_closed), daemon);
-  daemon->watch = g_bus_watch_name_on_connection (bus, AVAHI_NAME, G_BUS_NAME_WATCHER_FLAGS_NONE, on_name_appeared,
-                                                  on_name_vanished, daemon, NULL);
+  daemon->watch = g_bus_watch_name_on_connection (bus, AVAHI_NAME, G_BUS_NAME_WATCHER_FLAGS_NONE,
+                                                  on_name_appeared, on_name_vanished, daemon, NULL);
   g_dbus_connection_call (bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
                           "StartServiceByName", g_variant_new ("(su)", AVAHI_NAME, 0), G_VARIANT_TYPE ("(u)"),
                           G_DBUS_CALL_FLAGS_NONE, CALL_MS, daemon->cancellable, on_started, daemon);
@@ -521,9 +532,10 @@ avahi_daemon_start (const BackendLinks *links, const BackendEvents *events, gpoi
   daemon->cancellable = g_cancellable_new ();
   daemon->publisher = publisher_new (&publisher_class, daemon);
   if (address != NULL)
-    g_dbus_connection_new_for_address (
-        address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL,
-        daemon->cancellable, on_connected, daemon);
+    g_dbus_connection_new_for_address (address,
+                                       G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT
+                                           | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                                       NULL, daemon->cancellable, on_connected, daemon);
   else
     fail (daemon, "there is no system bus", err->message);
   return &daemon->parent;
@@ -547,7 +559,7 @@ static void
 avahi_daemon_free (Backend *backend)
 {
   AvahiDaemon *daemon = (AvahiDaemon *) backend;
-  gboolean     was_dead = daemon->is_dead;
+  gboolean was_dead = daemon->is_dead;
 
   daemon->is_dead = TRUE;
   if (daemon->client != NULL)
@@ -555,7 +567,8 @@ avahi_daemon_free (Backend *backend)
       if (!was_dead)
         publisher_withdraw (daemon->publisher);
       publisher_free (g_steal_pointer (&daemon->publisher));
-      /* Closes the connection first: freeing the resolvers one by one would wait for avahi-daemon each time. */
+      /* Closes the connection first: freeing the resolvers one by one would wait for avahi-daemon each time.
+       */
       avahi_client_free (g_steal_pointer (&daemon->client));
     }
   items_free (daemon->items);

@@ -6,21 +6,11 @@
 #include <sys/socket.h>
 
 static const char *const shapes[] = {
-  [CHILD_FRAME_CONFIG] = "(asas)",
-  [CHILD_FRAME_PUBLISH] = "(sqaayau)",
-  [CHILD_FRAME_UPDATE] = "(aay)",
-  [CHILD_FRAME_WITHDRAW] = "()",
-  [CHILD_FRAME_REFRESH] = "(s)",
-  [CHILD_FRAME_READY] = "(s)",
-  [CHILD_FRAME_FAILED] = "(s)",
-  [CHILD_FRAME_REFUSED] = "(s)",
-  [CHILD_FRAME_ESTABLISHED] = "(s)",
-  [CHILD_FRAME_COLLISION] = "(s)",
-  [CHILD_FRAME_SEEN] = "(suiayqaay)",
-  [CHILD_FRAME_GONE] = "(sui)",
-  [CHILD_FRAME_SETTLED] = "()",
-  [CHILD_FRAME_LINKS] = "()",
-  [CHILD_FRAME_LOG] = "(s)",
+  [CHILD_FRAME_CONFIG] = "(asas)", [CHILD_FRAME_PUBLISH] = "(sqaayau)", [CHILD_FRAME_UPDATE] = "(aay)",
+  [CHILD_FRAME_WITHDRAW] = "()",   [CHILD_FRAME_REFRESH] = "(s)",       [CHILD_FRAME_READY] = "(s)",
+  [CHILD_FRAME_FAILED] = "(s)",    [CHILD_FRAME_REFUSED] = "(s)",       [CHILD_FRAME_ESTABLISHED] = "(s)",
+  [CHILD_FRAME_COLLISION] = "(s)", [CHILD_FRAME_SEEN] = "(suiayqaay)",  [CHILD_FRAME_GONE] = "(sui)",
+  [CHILD_FRAME_SETTLED] = "()",    [CHILD_FRAME_LINKS] = "()",          [CHILD_FRAME_LOG] = "(s)",
 };
 
 G_STATIC_ASSERT (G_N_ELEMENTS (shapes) == CHILD_FRAME_LAST);
@@ -29,10 +19,11 @@ gboolean
 child_frame_send (int fd, ChildFrame kind, GVariant *body)
 {
   g_autoptr (GVariant) tuple = g_variant_ref_sink (body != NULL ? body : g_variant_new ("()"));
-  guint8        head = (guint8) kind;
-  struct iovec  parts[] = { { &head, 1 }, { (gpointer) g_variant_get_data (tuple), g_variant_get_size (tuple) } };
+  guint8 head = (guint8) kind;
+  struct iovec parts[]
+      = { { &head, 1 }, { (gpointer) g_variant_get_data (tuple), g_variant_get_size (tuple) } };
   struct msghdr message = { .msg_iov = parts, .msg_iovlen = G_N_ELEMENTS (parts) };
-  gssize        n;
+  gssize n;
 
   g_return_val_if_fail (g_variant_is_of_type (tuple, G_VARIANT_TYPE (shapes[kind])), FALSE);
   if (parts[1].iov_len + 1 > CHILD_FRAME_MAX)
@@ -77,7 +68,7 @@ child_frame_from_txt (GPtrArray *txt)
   g_variant_builder_init (&builder, G_VARIANT_TYPE ("aay"));
   for (guint i = 0; txt != NULL && i < txt->len; i++)
     {
-      gsize         size;
+      gsize size;
       gconstpointer data = g_bytes_get_data (txt->pdata[i], &size);
 
       g_variant_builder_add_value (&builder, g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, data, size, 1));
@@ -88,14 +79,14 @@ child_frame_from_txt (GPtrArray *txt)
 GPtrArray *
 child_frame_to_txt (GVariant *strings)
 {
-  GPtrArray   *txt = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  GPtrArray *txt = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   GVariantIter iter;
-  GVariant    *string;
+  GVariant *string;
 
   g_variant_iter_init (&iter, strings);
   while ((string = g_variant_iter_next_value (&iter)) != NULL)
     {
-      gsize         size;
+      gsize size;
       gconstpointer data = g_variant_get_fixed_array (string, &size, 1);
 
       g_ptr_array_add (txt, g_bytes_new (data, size));

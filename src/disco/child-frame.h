@@ -3,9 +3,9 @@
 
 #include <gio/gio.h>
 
-/* What the embedded responder and its parent say to each other over a SOCK_SEQPACKET pair: one packet is one frame, a byte
- * that says which and one serialised GVariant. The parent does not trust the child: a frame of unknown kind, of another
- * size or shape or not in normal form is an error. */
+/* What the embedded responder and its parent say to each other over a SOCK_SEQPACKET pair: one packet is one
+ * frame, a byte that says which and one serialised GVariant. The parent does not trust the child: a frame of
+ * unknown kind, of another size or shape or not in normal form is an error. */
 
 #define CHILD_FRAME_MAX 16384
 #define CHILD_FRAME_FD 3
@@ -46,5 +46,5 @@ gboolean child_frame_send (int fd, ChildFrame kind, GVariant *body);
 ChildFrameResult child_frame_receive (int fd, ChildFrame *kind, GVariant **body);
 
 /* GBytes of TXT strings as aay (floating) and back. */
-GVariant  *child_frame_from_txt (GPtrArray *txt);
+GVariant *child_frame_from_txt (GPtrArray *txt);
 GPtrArray *child_frame_to_txt (GVariant *strings);

@@ -10,56 +10,56 @@
 #include "presence/name.h"
 
 #define BACKOFF_MAX_MS 30000
-#define HEALTHY_US (60 * G_USEC_PER_SEC)      /* alive as long as this: the next back-off starts anew */
-#define MEMORY_MS 10000                       /* sightings outlive a restart by this */
-#define ABSENT_MS 15000                       /* in mode AUTO: how long an avahi-daemon that was there may be away */
-#define UPDATE_MS 1000                        /* between two TXT records (RFC 6762 6) */
-#define LOST_MS 1300                          /* from losing a name until its winner is looked at */
-#define COLLISIONS_MAX 5                      /* within COLLISIONS_US; then a pause */
+#define HEALTHY_US (60 * G_USEC_PER_SEC) /* alive as long as this: the next back-off starts anew */
+#define MEMORY_MS 10000                  /* sightings outlive a restart by this */
+#define ABSENT_MS 15000  /* in mode AUTO: how long an avahi-daemon that was there may be away */
+#define UPDATE_MS 1000   /* between two TXT records (RFC 6762 6) */
+#define LOST_MS 1300     /* from losing a name until its winner is looked at */
+#define COLLISIONS_MAX 5 /* within COLLISIONS_US; then a pause */
 #define COLLISIONS_US (60 * G_USEC_PER_SEC)
 #define COLLISIONS_PAUSE_MS 60000
-#define GOODBYE_MS 2500                       /* a goodbye takes a second; until then caches still show us */
+#define GOODBYE_MS 2500 /* a goodbye takes a second; until then caches still show us */
 
 struct _Discovery
 {
-  DiscoveryMode   mode;
+  DiscoveryMode mode;
   DiscoveryEvents events;
-  gpointer        user_data;
-  Interfaces     *interfaces;
-  Sightings      *sightings;
+  gpointer user_data;
+  Interfaces *interfaces;
+  Sightings *sightings;
 
   /* the responder */
-  const BackendClass *class;   /* which one, or is to be started */
-  Backend            *backend; /* NULL between two lives */
-  gboolean            is_dead; /* it failed and waits to be freed */
-  gboolean            is_ready;
-  gboolean            was_ready; /* in an earlier life too */
-  gint64              ready_at;
-  guint               failures; /* in a row */
-  gboolean            is_settled;
-  char               *problem;
+  const BackendClass *class; /* which one, or is to be started */
+  Backend *backend;          /* NULL between two lives */
+  gboolean is_dead;          /* it failed and waits to be freed */
+  gboolean is_ready;
+  gboolean was_ready; /* in an earlier life too */
+  gint64 ready_at;
+  guint failures; /* in a row */
+  gboolean is_settled;
+  char *problem;
 
   /* what is to be published, and what is */
-  char      *wish;
-  guint      other; /* which name_alternative() of it */
-  guint16    port;
+  char *wish;
+  guint other; /* which name_alternative() of it */
+  guint16 port;
   GPtrArray *txt;
-  char      *trying;    /* given to the backend */
-  char      *published; /* established */
-  char      *lost;      /* given up a moment ago */
-  char      *own;       /* the name that is ours and not shown: @published, and a while longer than that */
+  char *trying;    /* given to the backend */
+  char *published; /* established */
+  char *lost;      /* given up a moment ago */
+  char *own;       /* the name that is ours and not shown: @published, and a while longer than that */
   GPtrArray *txt_sent;
-  gint64     txt_sent_at;
-  gint64     collisions[COLLISIONS_MAX]; /* times of the last ones, a ring */
-  guint      n_collisions;
+  gint64 txt_sent_at;
+  gint64 collisions[COLLISIONS_MAX]; /* times of the last ones, a ring */
+  guint n_collisions;
 
-  guint restart_source, memory_source, absent_source, settle_source, update_source, publish_source, links_source,
-      own_source, lost_source;
+  guint restart_source, memory_source, absent_source, settle_source, update_source, publish_source,
+      links_source, own_source, lost_source;
 };
 
 static const struct
 {
-  const char   *name;
+  const char *name;
   DiscoveryMode mode;
 } modes[] = {
   { "auto", DISCOVERY_AUTO },
@@ -218,7 +218,7 @@ static void
 publish_now (Discovery *discovery)
 {
   const guint *indexes;
-  gsize        n;
+  gsize n;
 
   g_clear_handle_id (&discovery->publish_source, g_source_remove);
   g_clear_handle_id (&discovery->update_source, g_source_remove);
@@ -228,7 +228,8 @@ publish_now (Discovery *discovery)
   discovery->trying = name_alternative (discovery->wish, discovery->other);
   take_txt (&discovery->txt_sent, discovery->txt);
   indexes = interfaces_peek_allowed (discovery->interfaces, &n);
-  discovery->class->publish (discovery->backend, discovery->trying, discovery->port, discovery->txt, indexes, n);
+  discovery->class->publish (discovery->backend, discovery->trying, discovery->port, discovery->txt, indexes,
+                             n);
 }
 
 static gboolean
@@ -263,11 +264,13 @@ update_soon (Discovery *discovery)
   gint64 now = g_get_monotonic_time ();
   gint64 due = discovery->txt_sent_at + UPDATE_MS * G_TIME_SPAN_MILLISECOND;
 
-  if (discovery->update_source != 0 || discovery->published == NULL || !can_publish (discovery) || !txt_differs (discovery))
+  if (discovery->update_source != 0 || discovery->published == NULL || !can_publish (discovery)
+      || !txt_differs (discovery))
     return;
   if (due > now)
     {
-      discovery->update_source = g_timeout_add ((guint) ((due - now) / G_TIME_SPAN_MILLISECOND) + 1, on_update, discovery);
+      discovery->update_source
+          = g_timeout_add ((guint) ((due - now) / G_TIME_SPAN_MILLISECOND) + 1, on_update, discovery);
       return;
     }
   discovery->txt_sent_at = now;
@@ -309,8 +312,8 @@ static gboolean
 is_storm (Discovery *discovery)
 {
   gint64 *slot = &discovery->collisions[discovery->n_collisions++ % COLLISIONS_MAX];
-  gint64  now = g_get_monotonic_time ();
-  gint64  before = *slot;
+  gint64 now = g_get_monotonic_time ();
+  gint64 before = *slot;
 
   *slot = now;
   return discovery->n_collisions > COLLISIONS_MAX && now - before < COLLISIONS_US;
@@ -345,7 +348,8 @@ on_collision (const char *instance, gpointer user_data)
   g_clear_handle_id (&discovery->lost_source, g_source_remove);
   discovery->lost_source = g_timeout_add (LOST_MS, on_lost_over, discovery);
   g_clear_handle_id (&discovery->publish_source, g_source_remove);
-  discovery->publish_source = g_timeout_add (is_storm (discovery) ? COLLISIONS_PAUSE_MS : 0, on_publish, discovery);
+  discovery->publish_source
+      = g_timeout_add (is_storm (discovery) ? COLLISIONS_PAUSE_MS : 0, on_publish, discovery);
 }
 
 /* The backend's life. */
@@ -356,7 +360,8 @@ on_links_idle (gpointer user_data)
   Discovery *discovery = user_data;
 
   discovery->links_source = 0;
-  if (interfaces_update (discovery->interfaces) && discovery->trying != NULL && discovery->publish_source == 0)
+  if (interfaces_update (discovery->interfaces) && discovery->trying != NULL
+      && discovery->publish_source == 0)
     publish_now (discovery);
   return G_SOURCE_REMOVE;
 }
@@ -434,7 +439,7 @@ static gboolean
 on_burial (gpointer user_data)
 {
   Discovery *discovery = user_data;
-  guint64    delay = (guint64) discovery->class->first_delay_ms << MIN (discovery->failures, 16);
+  guint64 delay = (guint64) discovery->class->first_delay_ms << MIN (discovery->failures, 16);
 
   forget_backend (discovery);
   if (has_embedded_left (discovery) && !discovery->was_ready)
@@ -451,7 +456,7 @@ static void
 on_failed (const char *why, gpointer user_data)
 {
   Discovery *discovery = user_data;
-  gboolean   was_up = discovery->is_ready;
+  gboolean was_up = discovery->is_ready;
 
   if (was_up && g_get_monotonic_time () - discovery->ready_at >= HEALTHY_US)
     discovery->failures = 0;
@@ -488,7 +493,8 @@ on_absent (const char *why, gpointer user_data)
   Discovery *discovery = user_data;
 
   if (has_embedded_left (discovery) && discovery->absent_source == 0)
-    discovery->absent_source = g_timeout_add (discovery->was_ready ? ABSENT_MS : 0, on_absent_over, discovery);
+    discovery->absent_source
+        = g_timeout_add (discovery->was_ready ? ABSENT_MS : 0, on_absent_over, discovery);
   if (has_embedded_left (discovery) && !discovery->was_ready)
     return;
   set_problem (discovery, why);
@@ -577,7 +583,8 @@ discovery_free (Discovery *discovery)
 void
 discovery_publish (Discovery *discovery, const char *instance, guint16 port, GPtrArray *txt)
 {
-  gboolean same = discovery->wish != NULL && g_str_equal (discovery->wish, instance) && discovery->port == port;
+  gboolean same
+      = discovery->wish != NULL && g_str_equal (discovery->wish, instance) && discovery->port == port;
 
   take_txt (&discovery->txt, txt);
   if (same && discovery->trying != NULL)

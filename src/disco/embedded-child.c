@@ -27,8 +27,9 @@
 #include "disco/publisher.h"
 #include "disco/sightings.h"
 
-/* The embedded responder: a process of its own that has libavahi-core, a socket to its parent and nothing else. It ends when the
- * parent's end of the socket closes, whatever the reason, and says goodbye on the link before that. */
+/* The embedded responder: a process of its own that has libavahi-core, a socket to its parent and nothing
+ * else. It ends when the parent's end of the socket closes, whatever the reason, and says goodbye on the link
+ * before that. */
 
 #define FD_MAX 64
 #define CACHE_ENTRIES (16 * 1024) /* three records an instance and interface */
@@ -37,18 +38,18 @@
 
 typedef struct
 {
-  GMainLoop            *loop;
-  AvahiGLibPoll        *poll;
-  AvahiServer          *server;
+  GMainLoop *loop;
+  AvahiGLibPoll *poll;
+  AvahiServer *server;
   AvahiSServiceBrowser *browser;
-  AvahiSRecordBrowser  *host_browsers[2]; /* our host's A and AAAA: they tell of interfaces that come and go */
-  Items                *items;
-  gboolean              all_for_now;
-  gboolean              told_settled;
-  guint                 host_collisions; /* since the last name that was ours */
-  guint                 rename_source;
-  char                 *host_name; /* as told to the parent */
-  int                   status;
+  AvahiSRecordBrowser *host_browsers[2]; /* our host's A and AAAA: they tell of interfaces that come and go */
+  Items *items;
+  gboolean all_for_now;
+  gboolean told_settled;
+  guint host_collisions; /* since the last name that was ours */
+  guint rename_source;
+  char *host_name; /* as told to the parent */
+  int status;
 
   Publisher *publisher;
 } Child;
@@ -100,13 +101,14 @@ on_group (AvahiServer *server, AvahiSEntryGroup *handle, AvahiEntryGroupState st
 static gpointer
 open_group (const PublisherRecord *record, PublisherGroup *group, int *code, gpointer user_data)
 {
-  Child            *child = user_data;
+  Child *child = user_data;
   AvahiSEntryGroup *handle = avahi_s_entry_group_new (child->server, on_group, group);
 
-  *code = handle == NULL ? AVAHI_ERR_NO_MEMORY
-                         : avahi_server_add_service_strlst (child->server, handle, record->interface, AVAHI_PROTO_UNSPEC, 0,
-                                                            record->instance, BACKEND_SERVICE_TYPE, NULL, NULL, record->port,
-                                                            record->txt);
+  *code = handle == NULL
+              ? AVAHI_ERR_NO_MEMORY
+              : avahi_server_add_service_strlst (child->server, handle, record->interface, AVAHI_PROTO_UNSPEC,
+                                                 0, record->instance, BACKEND_SERVICE_TYPE, NULL, NULL,
+                                                 record->port, record->txt);
   if (*code == AVAHI_OK)
     *code = avahi_s_entry_group_commit (handle);
   if (*code != AVAHI_OK && handle != NULL)
@@ -125,18 +127,18 @@ update_group (gpointer handle, const PublisherRecord *record, gpointer user_data
 {
   Child *child = user_data;
 
-  avahi_server_update_service_txt_strlst (child->server, handle, record->interface, AVAHI_PROTO_UNSPEC, 0, record->instance,
-                                          BACKEND_SERVICE_TYPE, NULL, record->txt);
+  avahi_server_update_service_txt_strlst (child->server, handle, record->interface, AVAHI_PROTO_UNSPEC, 0,
+                                          record->instance, BACKEND_SERVICE_TYPE, NULL, record->txt);
 }
 
 static void
 say_goodbye (const PublisherRecord *record, gpointer user_data)
 {
-  Child            *child = user_data;
+  Child *child = user_data;
   AvahiSEntryGroup *group = avahi_s_entry_group_new (child->server, NULL, NULL);
-  AvahiRecord      *pointer = avahi_record_new_full (BACKEND_SERVICE_TYPE ".local", AVAHI_DNS_CLASS_IN, AVAHI_DNS_TYPE_PTR,
-                                                     AVAHI_DEFAULT_TTL);
-  char              service[AVAHI_DOMAIN_NAME_MAX] = "";
+  AvahiRecord *pointer = avahi_record_new_full (BACKEND_SERVICE_TYPE ".local", AVAHI_DNS_CLASS_IN,
+                                                AVAHI_DNS_TYPE_PTR, AVAHI_DEFAULT_TTL);
+  char service[AVAHI_DOMAIN_NAME_MAX] = "";
 
   avahi_service_name_join (service, sizeof service, record->instance, BACKEND_SERVICE_TYPE, "local");
   pointer->data.ptr.name = avahi_strdup (service);
@@ -184,8 +186,8 @@ handle_publish (Child *child, GVariant *body)
   g_autoptr (GPtrArray) txt = NULL;
   const guint32 *interfaces;
   const char *instance;
-  guint16     port;
-  gsize       n;
+  guint16 port;
+  gsize n;
 
   g_variant_get (body, "(&sq@aay@au)", &instance, &port, &strings, &indexes);
   interfaces = g_variant_get_fixed_array (indexes, &n, sizeof *interfaces);
@@ -223,13 +225,14 @@ static void
 tell_seen (Child *child, const Sighting *sighting)
 {
   GInetAddress *address = g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (sighting->address));
-  guint16       port = g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (sighting->address));
+  guint16 port = g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (sighting->address));
 
-  send_frame (child, CHILD_FRAME_SEEN,
-              g_variant_new ("(sui@ayq@aay)", sighting->instance, sighting->interface, (int) sighting->family,
-                             g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, g_inet_address_to_bytes (address),
-                                                        g_inet_address_get_native_size (address), 1),
-                             port, child_frame_from_txt (sighting->txt)));
+  send_frame (
+      child, CHILD_FRAME_SEEN,
+      g_variant_new ("(sui@ayq@aay)", sighting->instance, sighting->interface, (int) sighting->family,
+                     g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, g_inet_address_to_bytes (address),
+                                                g_inet_address_get_native_size (address), 1),
+                     port, child_frame_from_txt (sighting->txt)));
 }
 
 /* Whether it is somebody: our own record and what makes no sense are not. */
@@ -239,7 +242,7 @@ look_at (Child *child, Item *item, const AvahiAddress *address, guint16 port, Av
   g_autoptr (GPtrArray) txt = NULL;
   g_autoptr (Sighting) sighting = NULL;
   const guint8 *bytes;
-  gsize         len;
+  gsize len;
 
   /* Not AVAHI_LOOKUP_RESULT_LOCAL: another responder on this machine has the same host records as we. */
   item->own = publisher_is_ours (child->publisher, item->name);
@@ -247,7 +250,8 @@ look_at (Child *child, Item *item, const AvahiAddress *address, guint16 port, Av
     return FALSE;
   txt = avahi_convert_core_txt (list);
   bytes = avahi_convert_bytes (address, &len);
-  sighting = sighting_new (item->name, (guint) item->interface, avahi_convert_family (item->protocol), bytes, len, port, txt);
+  sighting = sighting_new (item->name, (guint) item->interface, avahi_convert_family (item->protocol), bytes,
+                           len, port, txt);
   if (sighting == NULL)
     return FALSE;
   tell_seen (child, sighting);
@@ -256,19 +260,20 @@ look_at (Child *child, Item *item, const AvahiAddress *address, guint16 port, Av
 
 typedef struct
 {
-  Child                 *child;
-  Item                  *item;
+  Child *child;
+  Item *item;
   AvahiSServiceResolver *resolver;
 } Resolver;
 
 static void
-on_resolved (AvahiSServiceResolver *handle, AvahiIfIndex interface, AvahiProtocol protocol, AvahiResolverEvent event,
-             const char *name, const char *type, const char *domain, const char *host_name, const AvahiAddress *address,
-             uint16_t port, AvahiStringList *txt, AvahiLookupResultFlags flags, gpointer user_data)
+on_resolved (AvahiSServiceResolver *handle, AvahiIfIndex interface, AvahiProtocol protocol,
+             AvahiResolverEvent event, const char *name, const char *type, const char *domain,
+             const char *host_name, const AvahiAddress *address, uint16_t port, AvahiStringList *txt,
+             AvahiLookupResultFlags flags, gpointer user_data)
 {
   Resolver *resolver = user_data;
-  Child    *child = resolver->child;
-  gboolean  found = event == AVAHI_RESOLVER_FOUND && look_at (child, resolver->item, address, port, txt);
+  Child *child = resolver->child;
+  gboolean found = event == AVAHI_RESOLVER_FOUND && look_at (child, resolver->item, address, port, txt);
 
   items_answered (child->items, resolver->item, found);
   tell_if_settled (child);
@@ -277,15 +282,15 @@ on_resolved (AvahiSServiceResolver *handle, AvahiIfIndex interface, AvahiProtoco
 static gpointer
 open_resolver (Item *item, gpointer user_data)
 {
-  Child    *child = user_data;
+  Child *child = user_data;
   Resolver *resolver = g_new0 (Resolver, 1);
 
   resolver->child = child;
   resolver->item = item;
   /* Not …_new(): that one aborts where a stranger's name does not please it. */
-  resolver->resolver = avahi_s_service_resolver_prepare (child->server, item->interface, item->protocol, item->name,
-                                                         BACKEND_SERVICE_TYPE, "local", item->protocol,
-                                                         AVAHI_LOOKUP_USE_MULTICAST, on_resolved, resolver);
+  resolver->resolver = avahi_s_service_resolver_prepare (
+      child->server, item->interface, item->protocol, item->name, BACKEND_SERVICE_TYPE, "local",
+      item->protocol, AVAHI_LOOKUP_USE_MULTICAST, on_resolved, resolver);
   if (resolver->resolver == NULL)
     {
       g_free (resolver);
@@ -308,14 +313,16 @@ static void
 on_item_gone (Item *item, gpointer user_data)
 {
   send_frame (user_data, CHILD_FRAME_GONE,
-              g_variant_new ("(sui)", item->name, (guint) item->interface, (int) avahi_convert_family (item->protocol)));
+              g_variant_new ("(sui)", item->name, (guint) item->interface,
+                             (int) avahi_convert_family (item->protocol)));
 }
 
 static const ItemsClass items_class = { open_resolver, close_resolver, on_item_gone };
 
 static void
-on_browsed (AvahiSServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol, AvahiBrowserEvent event,
-            const char *name, const char *type, const char *domain, AvahiLookupResultFlags flags, gpointer user_data)
+on_browsed (AvahiSServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol,
+            AvahiBrowserEvent event, const char *name, const char *type, const char *domain,
+            AvahiLookupResultFlags flags, gpointer user_data)
 {
   Child *child = user_data;
 
@@ -353,8 +360,9 @@ handle_refresh (Child *child, GVariant *body)
 /* The server. */
 
 static void
-on_host_record (AvahiSRecordBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol, AvahiBrowserEvent event,
-                AvahiRecord *record, AvahiLookupResultFlags flags, gpointer user_data)
+on_host_record (AvahiSRecordBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol,
+                AvahiBrowserEvent event, AvahiRecord *record, AvahiLookupResultFlags flags,
+                gpointer user_data)
 {
   if (event == AVAHI_BROWSER_NEW || event == AVAHI_BROWSER_REMOVE)
     send_frame (user_data, CHILD_FRAME_LINKS, NULL);
@@ -367,12 +375,14 @@ browse_host (Child *child)
 
   for (guint i = 0; i < G_N_ELEMENTS (types); i++)
     {
-      AvahiKey *key = avahi_key_new (avahi_server_get_host_name_fqdn (child->server), AVAHI_DNS_CLASS_IN, types[i]);
+      AvahiKey *key
+          = avahi_key_new (avahi_server_get_host_name_fqdn (child->server), AVAHI_DNS_CLASS_IN, types[i]);
 
       if (child->host_browsers[i] != NULL)
         avahi_s_record_browser_free (child->host_browsers[i]);
-      child->host_browsers[i] = avahi_s_record_browser_prepare (child->server, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, key,
-                                                                AVAHI_LOOKUP_USE_MULTICAST, on_host_record, child);
+      child->host_browsers[i]
+          = avahi_s_record_browser_prepare (child->server, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, key,
+                                            AVAHI_LOOKUP_USE_MULTICAST, on_host_record, child);
       if (child->host_browsers[i] != NULL)
         avahi_s_record_browser_start_query (child->host_browsers[i]);
       avahi_key_unref (key);
@@ -397,8 +407,8 @@ static gboolean
 take_other_host_name (gpointer user_data)
 {
   Child *child = user_data;
-  char  *name = avahi_alternative_host_name (avahi_server_get_host_name (child->server));
-  int    code = avahi_server_set_host_name (child->server, name);
+  char *name = avahi_alternative_host_name (avahi_server_get_host_name (child->server));
+  int code = avahi_server_set_host_name (child->server, name);
 
   child->rename_source = 0;
   avahi_free (name);
@@ -407,8 +417,8 @@ take_other_host_name (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* Two hosts that started together may each lose to the other by one of several addresses, and go on so in step for ever, unless
- * chance parts them. */
+/* Two hosts that started together may each lose to the other by one of several addresses, and go on so in
+ * step for ever, unless chance parts them. */
 static void
 on_host_collision (Child *child)
 {
@@ -467,7 +477,7 @@ static AvahiServer *
 make_server (Child *child, char **allow, char **deny, int *code)
 {
   AvahiServerConfig config;
-  AvahiServer      *server;
+  AvahiServer *server;
 
   avahi_server_config_init (&config);
   avahi_free (config.host_name);
@@ -498,8 +508,9 @@ handle_config (Child *child, GVariant *body)
       return;
     }
   tell_ready (child);
-  child->browser = avahi_s_service_browser_prepare (child->server, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, BACKEND_SERVICE_TYPE,
-                                                    "local", AVAHI_LOOKUP_USE_MULTICAST, on_browsed, child);
+  child->browser = avahi_s_service_browser_prepare (child->server, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC,
+                                                    BACKEND_SERVICE_TYPE, "local", AVAHI_LOOKUP_USE_MULTICAST,
+                                                    on_browsed, child);
   if (child->browser == NULL)
     send_failed (child, "the link cannot be browsed", avahi_server_errno (child->server));
   else
@@ -507,10 +518,8 @@ handle_config (Child *child, GVariant *body)
 }
 
 static void (*const handlers[CHILD_FRAME_LAST]) (Child *child, GVariant *body) = {
-  [CHILD_FRAME_CONFIG] = handle_config,
-  [CHILD_FRAME_PUBLISH] = handle_publish,
-  [CHILD_FRAME_UPDATE] = handle_update,
-  [CHILD_FRAME_WITHDRAW] = handle_withdraw,
+  [CHILD_FRAME_CONFIG] = handle_config,   [CHILD_FRAME_PUBLISH] = handle_publish,
+  [CHILD_FRAME_UPDATE] = handle_update,   [CHILD_FRAME_WITHDRAW] = handle_withdraw,
   [CHILD_FRAME_REFRESH] = handle_refresh,
 };
 
@@ -519,13 +528,14 @@ on_parent (int fd, GIOCondition condition, gpointer user_data)
 {
   Child *child = user_data;
   g_autoptr (GVariant) body = NULL;
-  ChildFrame       kind;
+  ChildFrame kind;
   ChildFrameResult result = child_frame_receive (fd, &kind, &body);
 
   if (result == CHILD_FRAME_LATER)
     return G_SOURCE_CONTINUE;
   /* CONFIG comes first and once. */
-  if (result == CHILD_FRAME_END || handlers[kind] == NULL || (child->server == NULL) != (kind == CHILD_FRAME_CONFIG))
+  if (result == CHILD_FRAME_END || handlers[kind] == NULL
+      || (child->server == NULL) != (kind == CHILD_FRAME_CONFIG))
     {
       g_main_loop_quit (child->loop);
       return G_SOURCE_REMOVE;
@@ -568,8 +578,8 @@ child_clear (Child *child)
 int
 discovery_child_main (void)
 {
-  Child     child = { 0 };
-  int       type = 0;
+  Child child = { 0 };
+  int type = 0;
   socklen_t len = sizeof type;
 
   if (getsockopt (CHILD_FRAME_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET)

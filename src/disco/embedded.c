@@ -16,7 +16,8 @@
 #include "disco/child-frame.h"
 #include "disco/sightings.h"
 
-/* The parent's side of the embedded responder: starts the child, passes on what is asked, and checks what comes back. */
+/* The parent's side of the embedded responder: starts the child, passes on what is asked, and checks what
+ * comes back. */
 
 #define FIRST_DELAY_MS 250
 #define GOODBYE_MS 500
@@ -26,11 +27,11 @@
 typedef struct
 {
   Backend parent;
-  GPid    pid; /* 0: none */
-  int     fd;  /* -1 once the child is lost */
-  guint   source;
-  guint   failed_source;
-  char   *failure;
+  GPid pid; /* 0: none */
+  int fd;   /* -1 once the child is lost */
+  guint source;
+  guint failed_source;
+  char *failure;
 } Embedded;
 
 /* Lets go of a child that is no use any more. */
@@ -147,12 +148,12 @@ handle_seen (Embedded *embedded, GVariant *body)
   g_autoptr (GVariant) strings = NULL;
   g_autoptr (GPtrArray) txt = NULL;
   g_autoptr (Sighting) sighting = NULL;
-  const char   *instance;
+  const char *instance;
   gconstpointer address;
-  gsize         len;
-  guint         interface;
-  int           family;
-  guint16       port;
+  gsize len;
+  guint interface;
+  int family;
+  guint16 port;
 
   g_variant_get (body, "(&sui@ayq@aay)", &instance, &interface, &family, &bytes, &port, &strings);
   address = g_variant_get_fixed_array (bytes, &len, 1);
@@ -168,8 +169,8 @@ static gboolean
 handle_gone (Embedded *embedded, GVariant *body)
 {
   const char *instance;
-  guint       interface;
-  int         family;
+  guint interface;
+  int family;
 
   g_variant_get (body, "(&sui)", &instance, &interface, &family);
   if (strlen (instance) > LIMIT_INSTANCE)
@@ -205,16 +206,11 @@ handle_log (Embedded *embedded, GVariant *body)
 }
 
 static gboolean (*const handlers[CHILD_FRAME_LAST]) (Embedded *embedded, GVariant *body) = {
-  [CHILD_FRAME_READY] = handle_ready,
-  [CHILD_FRAME_FAILED] = handle_failed,
-  [CHILD_FRAME_REFUSED] = handle_refused,
-  [CHILD_FRAME_ESTABLISHED] = handle_established,
-  [CHILD_FRAME_COLLISION] = handle_collision,
-  [CHILD_FRAME_SEEN] = handle_seen,
-  [CHILD_FRAME_GONE] = handle_gone,
-  [CHILD_FRAME_SETTLED] = handle_settled,
-  [CHILD_FRAME_LINKS] = handle_links,
-  [CHILD_FRAME_LOG] = handle_log,
+  [CHILD_FRAME_READY] = handle_ready,         [CHILD_FRAME_FAILED] = handle_failed,
+  [CHILD_FRAME_REFUSED] = handle_refused,     [CHILD_FRAME_ESTABLISHED] = handle_established,
+  [CHILD_FRAME_COLLISION] = handle_collision, [CHILD_FRAME_SEEN] = handle_seen,
+  [CHILD_FRAME_GONE] = handle_gone,           [CHILD_FRAME_SETTLED] = handle_settled,
+  [CHILD_FRAME_LINKS] = handle_links,         [CHILD_FRAME_LOG] = handle_log,
 };
 
 static gboolean
@@ -225,7 +221,7 @@ on_readable (int fd, GIOCondition condition, gpointer user_data)
   for (guint i = 0; i < FRAMES_AT_ONCE && embedded->fd >= 0; i++)
     {
       g_autoptr (GVariant) body = NULL;
-      ChildFrame       kind;
+      ChildFrame kind;
       ChildFrameResult result = child_frame_receive (fd, &kind, &body);
 
       if (result == CHILD_FRAME_LATER)
@@ -246,8 +242,8 @@ spawn (Embedded *embedded, GError **error)
   const char *const argv[] = { "/proc/self/exe", "hearby", DISCOVERY_CHILD_VERB, NULL };
   const char *const envp[] = { NULL };
   const int targets[] = { CHILD_FRAME_FD };
-  int       pair[2];
-  gboolean  ok;
+  int pair[2];
+  gboolean ok;
 
   if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
     {
@@ -257,8 +253,8 @@ spawn (Embedded *embedded, GError **error)
   ok = g_spawn_async_with_pipes_and_fds ("/", argv, envp,
                                          G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_FILE_AND_ARGV_ZERO
                                              | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL,
-                                         NULL, NULL, -1, -1, -1, &pair[1], targets, 1, &embedded->pid, NULL, NULL, NULL,
-                                         error);
+                                         NULL, NULL, -1, -1, -1, &pair[1], targets, 1, &embedded->pid, NULL,
+                                         NULL, NULL, error);
   close (pair[1]);
   if (!ok)
     {
@@ -294,12 +290,13 @@ embedded_start (const BackendLinks *links, const BackendEvents *events, gpointer
 }
 
 static void
-embedded_publish (Backend *backend, const char *instance, guint16 port, GPtrArray *txt, const guint *interfaces,
-                  gsize n_interfaces)
+embedded_publish (Backend *backend, const char *instance, guint16 port, GPtrArray *txt,
+                  const guint *interfaces, gsize n_interfaces)
 {
   tell ((Embedded *) backend, CHILD_FRAME_PUBLISH,
-        g_variant_new ("(sq@aay@au)", instance, port, child_frame_from_txt (txt),
-                       g_variant_new_fixed_array (G_VARIANT_TYPE_UINT32, interfaces, n_interfaces, sizeof *interfaces)));
+        g_variant_new (
+            "(sq@aay@au)", instance, port, child_frame_from_txt (txt),
+            g_variant_new_fixed_array (G_VARIANT_TYPE_UINT32, interfaces, n_interfaces, sizeof *interfaces)));
 }
 
 static void
@@ -320,19 +317,20 @@ embedded_refresh (Backend *backend, const char *instance)
   tell ((Embedded *) backend, CHILD_FRAME_REFRESH, g_variant_new ("(s)", instance));
 }
 
-/* The child says goodbye when it sees the end of its input, and goes when that is out: its end of the socket closes. */
+/* The child says goodbye when it sees the end of its input, and goes when that is out: its end of the socket
+ * closes. */
 static void
 wait_for_goodbye (int fd)
 {
-  gint64        deadline = g_get_monotonic_time () + GOODBYE_MS * G_TIME_SPAN_MILLISECOND;
+  gint64 deadline = g_get_monotonic_time () + GOODBYE_MS * G_TIME_SPAN_MILLISECOND;
   struct pollfd watch = { .fd = fd, .events = POLLIN };
-  char          sink[CHILD_FRAME_MAX];
+  char sink[CHILD_FRAME_MAX];
 
   shutdown (fd, SHUT_WR);
   for (;;)
     {
       gint64 left = (deadline - g_get_monotonic_time ()) / G_TIME_SPAN_MILLISECOND;
-      int    n = left > 0 ? poll (&watch, 1, (int) left) : 0;
+      int n = left > 0 ? poll (&watch, 1, (int) left) : 0;
 
       if (n == 0 || (n < 0 && errno != EINTR))
         return;

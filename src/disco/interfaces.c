@@ -8,17 +8,17 @@
 #include "disco/backend.h"
 
 /* What containers and virtual machines make by the dozen: nobody sits there. */
-const char *const discovery_default_ignore[] = { "docker*", "veth*",  "br-*",   "virbr*",  "vnet*",   "lxc*",  "lxd*",
-                                                 "incus*",  "podman*", "cni*", "flannel*", "cali*", "vmnet*", "vboxnet*",
-                                                 "kube-*",  NULL };
+const char *const discovery_default_ignore[]
+    = { "docker*", "veth*", "br-*",     "virbr*", "vnet*",  "lxc*",     "lxd*",   "incus*",
+        "podman*", "cni*",  "flannel*", "cali*",  "vmnet*", "vboxnet*", "kube-*", NULL };
 
 struct _Interfaces
 {
-  char  **allow;
-  char  **ignore;
+  char **allow;
+  char **ignore;
   GArray *allowed; /* guint, sorted */
   GArray *denied;
-  char  **denied_names;
+  char **denied_names;
 };
 
 static gboolean

@@ -9,7 +9,7 @@ typedef struct _Interfaces Interfaces;
 
 /* interfaces_new: reads the list for the first time. NULL or empty @allow: all. Copies. */
 Interfaces *interfaces_new (const char *const *allow, const char *const *ignore);
-void        interfaces_free (Interfaces *interfaces);
+void interfaces_free (Interfaces *interfaces);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Interfaces, interfaces_free)
 
 /* interfaces_update: reads the list again; TRUE when other interfaces may be used than before. */
@@ -24,5 +24,6 @@ gboolean interfaces_is_allowed (Interfaces *interfaces, guint index);
 /* interfaces_dup_denied: the names of those there are and that may not be used. */
 char **interfaces_dup_denied (Interfaces *interfaces);
 
-/* interfaces_dup_literal: the allowed names where the wish holds no glob, so that it also says it of those to come; else NULL. */
+/* interfaces_dup_literal: the allowed names where the wish holds no glob, so that it also says it of those to
+ * come; else NULL. */
 char **interfaces_dup_literal (Interfaces *interfaces);

@@ -5,21 +5,26 @@
 #include "disco/backend.h"
 #include "presence/name.h"
 
-#define TURN_S 10  /* how long a resolver is open where all take turns */
+#define TURN_S 10    /* how long a resolver is open where all take turns */
 #define TURN_SHARE 4 /* the part of the open ones that makes room each turn */
+#define LOST_S 30    /* until somebody lost is asked for again; each time twice as long */
+#define LOST_MAX_S 480
 
 /* Each item but our own is in one queue. */
 struct _Items
 {
   const ItemsClass *class;
-  gpointer    user_data;
-  guint       max_open;
-  GHashTable *table;   /* key → Item */
-  GQueue      fresh;   /* never asked */
-  GQueue      open;    /* with a resolver, the oldest first */
-  GQueue      resting; /* answered once, the longest at rest first */
-  guint       unanswered;
-  guint       turn_source;
+  gpointer user_data;
+  guint max_open;
+  GHashTable *table; /* key → Item */
+  GQueue fresh;      /* never asked */
+  GQueue open;       /* with a resolver, the oldest first */
+  GQueue resting;    /* answered once, the longest at rest first */
+  guint unanswered;
+  guint turn_source;
+  guint n_lost;
+  guint lost_delay;
+  guint lost_source;
 };
 
 static char *
@@ -38,6 +43,25 @@ move_to (Item *item, GQueue *queue)
   item->queue = queue;
   if (queue != NULL)
     g_queue_push_tail_link (queue, &item->link);
+}
+
+static gboolean on_lost (gpointer user_data);
+
+/* A lost one is not found any more although his pointer is still there: a host that crashed, slept or was cut
+ * off. Avahi asks for him ever more rarely; when he comes back without a word he is to be found all the same.
+ */
+static void
+set_lost (Items *items, Item *item, gboolean lost)
+{
+  if (item->lost == lost)
+    return;
+  item->lost = lost;
+  items->n_lost += lost ? 1 : -1;
+  if (!lost)
+    return;
+  g_clear_handle_id (&items->lost_source, g_source_remove);
+  items->lost_delay = LOST_S;
+  items->lost_source = g_timeout_add_seconds (LOST_S, on_lost, items);
 }
 
 static void
@@ -76,11 +100,27 @@ open_item (Items *items, Item *item)
 
 static gboolean on_turn (gpointer user_data);
 
+/* Whether one more may be opened: for what nobody has looked at, one that has answered makes room. */
+static gboolean
+make_room (Items *items)
+{
+  GList *link = items->open.head;
+
+  if (items->open.length < items->max_open)
+    return TRUE;
+  while (link != NULL && !((Item *) link->data)->answered)
+    link = link->next;
+  if (link == NULL)
+    return FALSE;
+  close_item (items, link->data, &items->resting);
+  return TRUE;
+}
+
 /* Opens what has not been looked at yet, and starts to take turns where not all can stay open. */
 static void
 pump (Items *items)
 {
-  while (items->open.length < items->max_open && items->fresh.length > 0)
+  while (items->fresh.length > 0 && make_room (items))
     open_item (items, items->fresh.head->data);
   if (items->resting.length > 0 && items->turn_source == 0)
     items->turn_source = g_timeout_add_seconds (TURN_S, on_turn, items);
@@ -90,8 +130,8 @@ static gboolean
 on_turn (gpointer user_data)
 {
   Items *items = user_data;
-  guint  n = MIN (MAX (items->max_open / TURN_SHARE, 1), items->resting.length);
-  guint  room = items->max_open - MIN (items->open.length, items->max_open);
+  guint n = MIN (MAX (items->max_open / TURN_SHARE, 1), items->resting.length);
+  guint room = items->max_open - MIN (items->open.length, items->max_open);
 
   for (guint i = room; i < n && items->open.length > 0; i++)
     close_item (items, items->open.head->data, &items->resting);
@@ -100,6 +140,35 @@ on_turn (gpointer user_data)
   if (items->resting.length > 0)
     return G_SOURCE_CONTINUE;
   items->turn_source = 0;
+  return G_SOURCE_REMOVE;
+}
+
+static void
+ask_again (Items *items, Item *item)
+{
+  item->own = FALSE;
+  close_item (items, item, &items->fresh);
+  set_answered (items, item, FALSE);
+}
+
+static gboolean
+on_lost (gpointer user_data)
+{
+  Items *items = user_data;
+  GHashTableIter iter;
+  Item *item;
+
+  items->lost_source = 0;
+  g_hash_table_iter_init (&iter, items->table);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &item))
+    if (item->lost)
+      ask_again (items, item);
+  pump (items);
+  if (items->n_lost > 0)
+    {
+      items->lost_delay = MIN (2 * items->lost_delay, LOST_MAX_S);
+      items->lost_source = g_timeout_add_seconds (items->lost_delay, on_lost, items);
+    }
   return G_SOURCE_REMOVE;
 }
 
@@ -120,6 +189,7 @@ free_item (Items *items, Item *item)
 {
   close_item (items, item, NULL);
   set_answered (items, item, TRUE);
+  set_lost (items, item, FALSE);
   g_free (item->name);
   g_free (item);
 }
@@ -128,11 +198,12 @@ void
 items_free (Items *items)
 {
   GHashTableIter iter;
-  Item          *item;
+  Item *item;
 
   if (items == NULL)
     return;
   g_clear_handle_id (&items->turn_source, g_source_remove);
+  g_clear_handle_id (&items->lost_source, g_source_remove);
   g_hash_table_iter_init (&iter, items->table);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &item))
     free_item (items, item);
@@ -184,9 +255,9 @@ items_answered (Items *items, Item *item, gboolean found)
   set_answered (items, item, TRUE);
   if (item->found && !found)
     items->class->gone (item, items->user_data);
+  if (found != item->found)
+    set_lost (items, item, !found);
   item->found = found;
-  if (items->fresh.length > 0 && item->queue == &items->open)
-    close_item (items, item, &items->resting);
   pump (items);
 }
 
@@ -194,16 +265,12 @@ void
 items_refresh (Items *items, const char *name)
 {
   GHashTableIter iter;
-  Item          *item;
+  Item *item;
 
   g_hash_table_iter_init (&iter, items->table);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &item))
     if (name_equal (item->name, name))
-      {
-        item->own = FALSE;
-        close_item (items, item, &items->fresh);
-        set_answered (items, item, FALSE);
-      }
+      ask_again (items, item);
   pump (items);
 }
 

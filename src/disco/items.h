@@ -3,25 +3,26 @@
 
 #include <gio/gio.h>
 
-/* What browsing has found and the resolvers that look closer, for both responders. A resolver is kept open, because presence is
- * the TXT record and a host that crashed shows by its records running out; where there are more items than resolvers may be
- * open, those that have answered make room and all take turns. */
+/* What browsing has found and the resolvers that look closer, for both responders. A resolver is kept open,
+ * because presence is the TXT record and a host that crashed shows by its records running out; where there
+ * are more items than resolvers may be open, those that have answered make room and all take turns. */
 
 typedef struct _Items Items;
-typedef struct _Item  Item;
+typedef struct _Item Item;
 
 struct _Item
 {
-  char    *name;
-  int      interface;
-  int      protocol;
-  gboolean own;      /* our own record: nobody looks closer */
-  gboolean found;    /* told as seen */
+  char *name;
+  int interface;
+  int protocol;
+  gboolean own;   /* our own record: nobody looks closer */
+  gboolean found; /* told as seen */
   /* of items.c only: */
   gpointer resolver;
   gboolean answered;
-  GList    link;
-  GQueue  *queue;
+  gboolean lost;
+  GList link;
+  GQueue *queue;
 };
 
 typedef struct
@@ -32,12 +33,12 @@ typedef struct
 } ItemsClass;
 
 Items *items_new (const ItemsClass *class, gpointer user_data, guint max_open);
-void   items_free (Items *items); /* closes, without events; NULL is fine */
+void items_free (Items *items); /* closes, without events; NULL is fine */
 
 void items_add (Items *items, const char *name, int interface, int protocol, gboolean own);
 void items_remove (Items *items, const char *name, int interface, int protocol);
 
-/* items_answered: the item's resolver said something. @item's resolver may be closed by that. */
+/* items_answered: the item's resolver said something. Resolvers may be closed by that, @item's too. */
 void items_answered (Items *items, Item *item, gboolean found);
 
 /* items_refresh: looks again at all that are called so, our own ones too. */

@@ -11,23 +11,23 @@
 
 struct _PublisherGroup
 {
-  Publisher           *publisher;
-  gpointer             handle;
-  AvahiIfIndex         interface;
+  Publisher *publisher;
+  gpointer handle;
+  AvahiIfIndex interface;
   AvahiEntryGroupState state;
 };
 
 struct _Publisher
 {
   const PublisherClass *class;
-  gpointer    user_data;
-  char       *instance; /* NULL: nothing is published */
-  guint16     port;
-  GPtrArray  *txt;
-  GHashTable *groups;  /* interface → PublisherGroup */
-  gboolean    was_established;
-  int         refusal; /* an error to tell */
-  guint       source;
+  gpointer user_data;
+  char *instance; /* NULL: nothing is published */
+  guint16 port;
+  GPtrArray *txt;
+  GHashTable *groups; /* interface → PublisherGroup */
+  gboolean was_established;
+  int refusal; /* an error to tell */
+  guint source;
 };
 
 static void
@@ -71,8 +71,9 @@ publisher_free (Publisher *publisher)
   g_free (publisher);
 }
 
-/* Avahi 0.8 keeps a goodbye back where another interface has the same record (is_duplicate_entry), so that of several groups only
- * the last one freed says it. A pointer that is published and freed at once says it for each of the others. */
+/* Avahi 0.8 keeps a goodbye back where another interface has the same record (is_duplicate_entry), so that of
+ * several groups only the last one freed says it. A pointer that is published and freed at once says it for
+ * each of the others. */
 void
 publisher_withdraw (Publisher *publisher)
 {
@@ -84,14 +85,15 @@ publisher_withdraw (Publisher *publisher)
   interfaces = g_hash_table_get_keys_as_array (publisher->groups, &n);
   drop_groups (publisher);
   for (guint i = 0; i < n && n > 1 && instance != NULL && g_get_monotonic_time () < deadline; i++)
-    publisher->class->goodbye (&(PublisherRecord){ .interface = GPOINTER_TO_INT (interfaces[i]), .instance = instance },
-                               publisher->user_data);
+    publisher->class->goodbye (
+        &(PublisherRecord){ .interface = GPOINTER_TO_INT (interfaces[i]), .instance = instance },
+        publisher->user_data);
 }
 
 static gboolean
 has_state (Publisher *publisher, AvahiEntryGroupState state, gboolean all)
 {
-  GHashTableIter  iter;
+  GHashTableIter iter;
   PublisherGroup *group;
 
   g_hash_table_iter_init (&iter, publisher->groups);
@@ -106,8 +108,8 @@ tell_collision (Publisher *publisher)
 {
   g_autofree char *instance = g_strdup (publisher->instance);
 
-  /* What was out has to go from the caches of links that the winner is not on, ours among them; on his link he sees our goodbye
-   * and says his own record again (RFC 6762 10.1). What was never out needs none. */
+  /* What was out has to go from the caches of links that the winner is not on, ours among them; on his link
+   * he sees our goodbye and says his own record again (RFC 6762 10.1). What was never out needs none. */
   if (publisher->was_established)
     publisher_withdraw (publisher);
   else
@@ -119,7 +121,7 @@ static gboolean
 on_changed (gpointer user_data)
 {
   Publisher *publisher = user_data;
-  int        refusal = publisher->refusal;
+  int refusal = publisher->refusal;
 
   publisher->source = 0;
   publisher->refusal = AVAHI_OK;
@@ -129,7 +131,8 @@ on_changed (gpointer user_data)
     tell_collision (publisher);
   else if (refusal != AVAHI_OK)
     publisher->class->refused (refusal, publisher->user_data);
-  else if (g_hash_table_size (publisher->groups) > 0 && has_state (publisher, AVAHI_ENTRY_GROUP_ESTABLISHED, TRUE))
+  else if (g_hash_table_size (publisher->groups) > 0
+           && has_state (publisher, AVAHI_ENTRY_GROUP_ESTABLISHED, TRUE))
     {
       publisher->was_established = TRUE;
       publisher->class->established (publisher->instance, publisher->user_data);
@@ -158,9 +161,9 @@ static gboolean
 add_group (Publisher *publisher, AvahiIfIndex interface)
 {
   AvahiStringList *txt = avahi_convert_from_txt (publisher->txt);
-  PublisherRecord  record = { interface, publisher->instance, publisher->port, txt };
-  PublisherGroup  *group = g_new0 (PublisherGroup, 1);
-  int              code = AVAHI_OK;
+  PublisherRecord record = { interface, publisher->instance, publisher->port, txt };
+  PublisherGroup *group = g_new0 (PublisherGroup, 1);
+  int code = AVAHI_OK;
 
   group->publisher = publisher;
   group->interface = interface;
@@ -182,15 +185,15 @@ static void
 update_groups (Publisher *publisher)
 {
   AvahiStringList *txt = avahi_convert_from_txt (publisher->txt);
-  GHashTableIter   iter;
-  PublisherGroup  *group;
+  GHashTableIter iter;
+  PublisherGroup *group;
 
   g_hash_table_iter_init (&iter, publisher->groups);
   while (publisher->instance != NULL && g_hash_table_iter_next (&iter, NULL, (gpointer *) &group))
     if (group->handle != NULL)
-      publisher->class->update (group->handle,
-                                &(PublisherRecord){ group->interface, publisher->instance, publisher->port, txt },
-                                publisher->user_data);
+      publisher->class->update (
+          group->handle, &(PublisherRecord){ group->interface, publisher->instance, publisher->port, txt },
+          publisher->user_data);
   avahi_string_list_free (txt);
 }
 
@@ -209,8 +212,8 @@ set_interfaces (Publisher *publisher, const guint32 *interfaces, gsize n)
     g_hash_table_add (wanted, GUINT_TO_POINTER (interfaces[i]));
   g_hash_table_foreach_remove (publisher->groups, is_other_interface, wanted);
   update_groups (publisher);
-  /* From the last one down: when we die without a word, avahi-daemon says goodbye on the interface that was first, and that
-   * better be another than lo, which is 1. */
+  /* From the last one down: when we die without a word, avahi-daemon says goodbye on the interface that was
+   * first, and that better be another than lo, which is 1. */
   for (gsize i = n; i > 0; i--)
     if (interfaces[i - 1] > 0 && interfaces[i - 1] <= G_MAXINT
         && !g_hash_table_contains (publisher->groups, GUINT_TO_POINTER (interfaces[i - 1]))
@@ -228,8 +231,8 @@ take_txt (Publisher *publisher, GPtrArray *txt)
 }
 
 void
-publisher_publish (Publisher *publisher, const char *instance, guint16 port, GPtrArray *txt, const guint32 *interfaces,
-                   gsize n_interfaces)
+publisher_publish (Publisher *publisher, const char *instance, guint16 port, GPtrArray *txt,
+                   const guint32 *interfaces, gsize n_interfaces)
 {
   if (g_strcmp0 (publisher->instance, instance) != 0 || publisher->port != port)
     publisher_withdraw (publisher);

@@ -7,17 +7,18 @@
 #include <avahi-common/defs.h>
 #include <avahi-common/strlst.h>
 
-/* Our record on each of several interfaces, for both responders: an entry group for each interface, so that a new interface gets
- * nothing by itself. Tells its events from the main loop, never from within a call or a callback of Avahi's. */
+/* Our record on each of several interfaces, for both responders: an entry group for each interface, so that a
+ * new interface gets nothing by itself. Tells its events from the main loop, never from within a call or a
+ * callback of Avahi's. */
 
-typedef struct _Publisher      Publisher;
+typedef struct _Publisher Publisher;
 typedef struct _PublisherGroup PublisherGroup; /* what an entry group's callback has as its data */
 
 typedef struct
 {
-  AvahiIfIndex     interface;
-  const char      *instance;
-  guint16          port;
+  AvahiIfIndex interface;
+  const char *instance;
+  guint16 port;
   AvahiStringList *txt;
 } PublisherRecord;
 
@@ -35,11 +36,12 @@ typedef struct
 } PublisherClass;
 
 Publisher *publisher_new (const PublisherClass *class, gpointer user_data);
-void       publisher_free (Publisher *publisher); /* without a goodbye that would not come by itself; NULL is fine */
+void
+publisher_free (Publisher *publisher); /* without a goodbye that would not come by itself; NULL is fine */
 
 /* publisher_publish: where name and port are as before only the difference is touched. */
-void publisher_publish (Publisher *publisher, const char *instance, guint16 port, GPtrArray *txt, const guint32 *interfaces,
-                        gsize n_interfaces);
+void publisher_publish (Publisher *publisher, const char *instance, guint16 port, GPtrArray *txt,
+                        const guint32 *interfaces, gsize n_interfaces);
 void publisher_update (Publisher *publisher, GPtrArray *txt);
 void publisher_withdraw (Publisher *publisher);
 

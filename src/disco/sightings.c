@@ -10,7 +10,7 @@
 typedef struct
 {
   Sighting *sighting;
-  gboolean  in_doubt;
+  gboolean in_doubt;
 } Entry;
 
 struct _Sightings
@@ -34,7 +34,7 @@ static GPtrArray *
 copy_txt (GPtrArray *txt)
 {
   GPtrArray *copy = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
-  gsize      total = 0;
+  gsize total = 0;
 
   for (guint i = 0; txt != NULL && i < txt->len; i++)
     {
@@ -58,20 +58,21 @@ make_address (GSocketFamily family, const guint8 *bytes, gsize len, guint16 port
   address = g_inet_address_new_from_bytes (bytes, family);
   if (g_inet_address_get_is_any (address) || g_inet_address_get_is_multicast (address))
     return NULL;
-  return g_object_new (G_TYPE_INET_SOCKET_ADDRESS, "address", address, "port", (guint) port, "scope-id",
-                       family == G_SOCKET_FAMILY_IPV6 && g_inet_address_get_is_link_local (address) ? interface : 0,
-                       NULL);
+  return g_object_new (
+      G_TYPE_INET_SOCKET_ADDRESS, "address", address, "port", (guint) port, "scope-id",
+      family == G_SOCKET_FAMILY_IPV6 && g_inet_address_get_is_link_local (address) ? interface : 0, NULL);
 }
 
 Sighting *
-sighting_new (const char *instance, guint interface, GSocketFamily family, const guint8 *address, gsize address_len,
-              guint16 port, GPtrArray *txt)
+sighting_new (const char *instance, guint interface, GSocketFamily family, const guint8 *address,
+              gsize address_len, guint16 port, GPtrArray *txt)
 {
   g_autoptr (GSocketAddress) where = NULL;
   Sighting *sighting;
-  gsize     len = strlen (instance);
+  gsize len = strlen (instance);
 
-  if (len == 0 || len > LIMIT_INSTANCE || !g_utf8_validate (instance, (gssize) len, NULL) || port == 0 || interface == 0)
+  if (len == 0 || len > LIMIT_INSTANCE || !g_utf8_validate (instance, (gssize) len, NULL) || port == 0
+      || interface == 0)
     return NULL;
   where = make_address (family, address, address_len, port, interface);
   if (where == NULL)
@@ -117,8 +118,10 @@ sighting_equal (const Sighting *a, const Sighting *b)
 
   /* The scope id follows from address and interface. */
   return g_str_equal (a->instance, b->instance) && a->interface == b->interface && a->family == b->family
-         && g_inet_address_equal (g_inet_socket_address_get_address (x), g_inet_socket_address_get_address (y))
-         && g_inet_socket_address_get_port (x) == g_inet_socket_address_get_port (y) && txt_equal (a->txt, b->txt);
+         && g_inet_address_equal (g_inet_socket_address_get_address (x),
+                                  g_inet_socket_address_get_address (y))
+         && g_inet_socket_address_get_port (x) == g_inet_socket_address_get_port (y)
+         && txt_equal (a->txt, b->txt);
 }
 
 static void
@@ -211,7 +214,7 @@ Sighting *
 sightings_take (Sightings *table, const char *instance, guint interface, GSocketFamily family)
 {
   g_autofree char *key = make_key (instance, interface, family);
-  Entry    *entry = g_hash_table_lookup (table->entries, key);
+  Entry *entry = g_hash_table_lookup (table->entries, key);
   Sighting *sighting;
 
   if (entry == NULL)
@@ -225,9 +228,9 @@ sightings_take (Sightings *table, const char *instance, guint interface, GSocket
 GPtrArray *
 sightings_list (Sightings *table, const char *instance)
 {
-  GPtrArray     *list = g_ptr_array_new ();
+  GPtrArray *list = g_ptr_array_new ();
   GHashTableIter iter;
-  Entry         *entry;
+  Entry *entry;
 
   g_hash_table_iter_init (&iter, table->entries);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &entry))
@@ -240,7 +243,7 @@ void
 sightings_doubt (Sightings *table)
 {
   GHashTableIter iter;
-  Entry         *entry;
+  Entry *entry;
 
   g_hash_table_iter_init (&iter, table->entries);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &entry))
@@ -250,9 +253,9 @@ sightings_doubt (Sightings *table)
 GPtrArray *
 sightings_take_doubted (Sightings *table)
 {
-  GPtrArray     *list = g_ptr_array_new_with_free_func ((GDestroyNotify) sighting_free);
+  GPtrArray *list = g_ptr_array_new_with_free_func ((GDestroyNotify) sighting_free);
   GHashTableIter iter;
-  Entry         *entry;
+  Entry *entry;
 
   g_hash_table_iter_init (&iter, table->entries);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &entry))
