@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Discovery alone, for the tests: events are lines on stdout, commands are lines on stdin, fields are parted by tabs.
- * Usage: probe-discovery MODE [INTERFACES [IGNORE]]   globs parted by commas; "-" for none
+/* Discovery alone, for the tests: events are lines on stdout, commands are lines on stdin, fields are parted
+ * by tabs. Usage: probe-discovery MODE [INTERFACES [IGNORE]]   globs parted by commas; "-" for none
  *
  * Commands: publish NAME PORT TXT…, update TXT…, withdraw, refresh NAME, quit
- * Events:   ready HOST, published NAME, seen NAME INDEX FAMILY ADDRESS SCOPE PORT TXT…, gone NAME INDEX FAMILY, settled,
- *           changed BACKEND PROBLEM; each after the milliseconds since the program began */
+ * Events:   ready HOST, published NAME, seen NAME INDEX FAMILY ADDRESS SCOPE PORT TXT…, gone NAME INDEX
+ * FAMILY, settled, changed BACKEND PROBLEM; each after the milliseconds since the program began */
 
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -19,15 +19,15 @@ typedef struct
 {
   GMainLoop *loop;
   Discovery *discovery;
-  gint64     begin;
+  gint64 begin;
 } Probe;
 
 static void
 say (Probe *probe, const char *event, ...)
 {
-  GString    *line = g_string_new (NULL);
+  GString *line = g_string_new (NULL);
   const char *field;
-  va_list     fields;
+  va_list fields;
 
   g_string_printf (line, "%d\t%s", (int) ((g_get_monotonic_time () - probe->begin) / 1000), event);
   va_start (fields, event);
@@ -68,7 +68,7 @@ join_txt (GPtrArray *txt)
 
   for (guint i = 0; i < txt->len; i++)
     {
-      gsize       size;
+      gsize size;
       const char *data = g_bytes_get_data (txt->pdata[i], &size);
 
       g_string_append (text, i > 0 ? " " : "");
@@ -88,7 +88,8 @@ on_seen (const Sighting *sighting, gpointer user_data)
   g_autofree char *port = g_strdup_printf ("%u", g_inet_socket_address_get_port (where));
   g_autofree char *txt = join_txt (sighting->txt);
 
-  say (user_data, "seen", sighting->instance, index, family_name (sighting->family), address, scope, port, txt, NULL);
+  say (user_data, "seen", sighting->instance, index, family_name (sighting->family), address, scope, port,
+       txt, NULL);
 }
 
 static void
@@ -108,7 +109,7 @@ on_settled (gpointer user_data)
 static void
 on_changed (gpointer user_data)
 {
-  Probe      *probe = user_data;
+  Probe *probe = user_data;
   const char *problem = probe->discovery != NULL ? discovery_problem (probe->discovery) : NULL;
 
   say (probe, "changed", discovery_backend (probe->discovery), problem != NULL ? problem : "-", NULL);
@@ -152,7 +153,7 @@ run (Probe *probe, char **words)
 static gboolean
 on_command (GIOChannel *channel, GIOCondition condition, gpointer user_data)
 {
-  Probe    *probe = user_data;
+  Probe *probe = user_data;
   GIOStatus status;
 
   for (;;)
@@ -185,8 +186,8 @@ main (int argc, char **argv)
   g_auto (GStrv) interfaces = split_globs (argc > 2 ? argv[2] : NULL);
   g_auto (GStrv) ignore = split_globs (argc > 3 ? argv[3] : NULL);
   DiscoveryConfig config = { 0 };
-  Probe           probe = { 0 };
-  GIOChannel     *input;
+  Probe probe = { 0 };
+  GIOChannel *input;
 
   if (argc == 2 && g_str_equal (argv[1], DISCOVERY_CHILD_VERB))
     return discovery_child_main ();
