@@ -8,7 +8,7 @@
 static GVariant *
 get_peer (Messenger *messenger, Peer *peer)
 {
-  g_autofree char *path = bus_peer_path (peer->row->id);
+  g_autofree char *path = call_peer_path (peer->row->id);
 
   return g_variant_new_object_path (path);
 }
@@ -47,9 +47,9 @@ handle_mark_read (const Call *call)
 
   g_variant_get_child (call->arguments, 0, "t", &seq);
   if (messenger_mark_read (call->messenger, call->peer, MIN (seq, G_MAXINT64), &error))
-    bus_reply_later (call, NULL);
+    call_reply_later (call, NULL);
   else
-    bus_reply_error (call, error);
+    call_reply_error (call, error);
 }
 
 static void
@@ -62,11 +62,11 @@ handle_set_typing (const Call *call)
   state = chat_state_from_name (name);
   if (state == CHAT_STATE_NONE)
     {
-      bus_reply_error (call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "'%s' is no chat state", name));
+      call_reply_error (call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "'%s' is no chat state", name));
       return;
     }
   messenger_set_typing (call->messenger, call->peer, state);
-  bus_reply (call, NULL);
+  call_reply (call, NULL);
 }
 
 const Interface *

@@ -133,7 +133,7 @@ get_aliases (Messenger *messenger, Peer *peer)
       g_variant_builder_open (&builder, G_VARIANT_TYPE ("ao"));
       for (guint k = 0; k < alias->peers->len; k++)
         {
-          g_autofree char *path = bus_peer_path (g_array_index (alias->peers, gint64, k));
+          g_autofree char *path = call_peer_path (g_array_index (alias->peers, gint64, k));
 
           g_variant_builder_add (&builder, "o", path);
         }
@@ -150,9 +150,9 @@ static void
 finish (const Call *call, gboolean done, GVariant *value, GError *error)
 {
   if (done)
-    bus_reply_later (call, value);
+    call_reply_later (call, value);
   else
-    bus_reply_error (call, error);
+    call_reply_error (call, error);
 }
 
 static void
@@ -181,7 +181,7 @@ handle_announce (const Call *call)
   gboolean first;
   const char *instance = messenger_announce (call->messenger, &first);
 
-  bus_reply_later (call, g_variant_new ("(bs)", first, instance));
+  call_reply_later (call, g_variant_new ("(bs)", first, instance));
 }
 
 static void
@@ -207,7 +207,7 @@ handle_settings (const Call *call)
   for (gsize i = 0; i < n; i++)
     g_variant_builder_add (&builder, "{ss}", table[i].name,
                            settings_get (messenger_settings (call->messenger), table[i].name));
-  bus_reply (call, g_variant_new ("(a{ss})", &builder));
+  call_reply (call, g_variant_new ("(a{ss})", &builder));
 }
 
 static void
@@ -251,17 +251,17 @@ handle_find_peer (const Call *call)
   found = roster_find (messenger_roster (call->messenger), spec, &error);
   if (found == NULL)
     {
-      bus_reply_error (call, error);
+      call_reply_error (call, error);
       return;
     }
   g_variant_builder_init (&paths, G_VARIANT_TYPE_OBJECT_PATH_ARRAY);
   for (guint i = 0; i < found->len; i++)
     {
-      g_autofree char *path = bus_peer_path (((Peer *) g_ptr_array_index (found, i))->row->id);
+      g_autofree char *path = call_peer_path (((Peer *) g_ptr_array_index (found, i))->row->id);
 
       g_variant_builder_add (&paths, "o", path);
     }
-  bus_reply (call, g_variant_new ("(ao)", &paths));
+  call_reply (call, g_variant_new ("(ao)", &paths));
 }
 
 static void
@@ -274,17 +274,17 @@ on_address_probed (gint64 rtt, const char *address, const GError *error, gpointe
   const char *wanted = g_object_get_data (G_OBJECT (call->invocation), "address");
 
   if (error != NULL)
-    bus_reply_error (call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_PEER_OFFLINE,
+    call_reply_error (call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_PEER_OFFLINE,
                                         "'%s' does not answer: %s\nit is remembered and tried again; the other side has to add you too",
                                         wanted, error->message));
   for (guint i = 0; error == NULL && i < peers->len; i++)
     {
       Peer *peer = g_ptr_array_index (peers, i);
-      g_autofree char *path = bus_peer_path (peer->row->id);
+      g_autofree char *path = call_peer_path (peer->row->id);
 
       if (g_strcmp0 (peer->row->address, wanted) != 0)
         continue;
-      bus_reply (call, g_variant_new ("(o)", path));
+      call_reply (call, g_variant_new ("(o)", path));
       break;
     }
   g_free (call);
@@ -301,7 +301,7 @@ static void
 handle_add_address (const Call *call)
 {
   g_autoptr (GVariant) options = g_variant_get_child_value (call->arguments, 1);
-  g_autofree char *alias = bus_option_string (options, "alias");
+  g_autofree char *alias = call_option_string (options, "alias");
   g_autofree char *path = NULL;
   const char *uri;
   GError *error = NULL;
@@ -313,14 +313,14 @@ handle_add_address (const Call *call)
     messenger_set_alias (call->messenger, alias, &peer, 1, &error);
   if (error != NULL)
     {
-      bus_reply_error (call, error);
+      call_reply_error (call, error);
       return;
     }
-  path = bus_peer_path (peer->row->id);
-  if (bus_option_boolean (options, "wait"))
+  path = call_peer_path (peer->row->id);
+  if (call_option_boolean (options, "wait"))
     wait_for_address (call, peer);
   else
-    bus_reply_later (call, g_variant_new ("(o)", path));
+    call_reply_later (call, g_variant_new ("(o)", path));
 }
 
 static void
@@ -328,7 +328,7 @@ handle_set_alias (const Call *call)
 {
   g_autoptr (GVariant) paths = g_variant_get_child_value (call->arguments, 1);
   GError *error = NULL;
-  g_autoptr (GPtrArray) peers = bus_peers (call->messenger, paths, &error);
+  g_autoptr (GPtrArray) peers = call_peers (call->messenger, paths, &error);
   const char *name;
 
   g_variant_get_child (call->arguments, 0, "&s", &name);
@@ -381,7 +381,7 @@ handle_join_bus (const Call *call)
 
   g_variant_get_child (call->arguments, 0, "&s", &address);
   if (g_dbus_connection_get_unique_name (connection) != NULL)
-    bus_reply_error (call, g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_ACCESS_DENIED,
+    call_reply_error (call, g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_ACCESS_DENIED,
                                                 "only the private socket may ask for that"));
   else
     service_join (call->service, address, on_joined, call->invocation);
@@ -390,7 +390,7 @@ handle_join_bus (const Call *call)
 static void
 handle_quit (const Call *call)
 {
-  bus_reply (call, NULL);
+  call_reply (call, NULL);
   service_quit (call->service);
 }
 

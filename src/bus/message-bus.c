@@ -17,7 +17,7 @@ GVariant *
 message_to_variant (Messenger *messenger, const MessageRow *row)
 {
   Peer *peer = roster_by_id (messenger_roster (messenger), row->peer);
-  g_autofree char *path = bus_peer_path (row->peer);
+  g_autofree char *path = call_peer_path (row->peer);
   g_autofree char *name = peer != NULL ? roster_dup_name (messenger_roster (messenger), peer) : NULL;
   GVariantBuilder builder;
 
@@ -48,12 +48,12 @@ message_to_variant (Messenger *messenger, const MessageRow *row)
 static gboolean
 read_peers (const Call *call, GVariant *filter, GArray **ids, GError **error)
 {
-  g_autoptr (GVariant) paths = bus_option (filter, "peers", G_VARIANT_TYPE_OBJECT_PATH_ARRAY);
+  g_autoptr (GVariant) paths = call_option (filter, "peers", G_VARIANT_TYPE_OBJECT_PATH_ARRAY);
   g_autoptr (GPtrArray) peers = NULL;
 
   if (paths == NULL)
     return TRUE;
-  peers = bus_peers (call->messenger, paths, error);
+  peers = call_peers (call->messenger, paths, error);
   if (peers == NULL)
     return FALSE;
   *ids = g_array_new (FALSE, FALSE, sizeof (gint64));
@@ -65,7 +65,7 @@ read_peers (const Call *call, GVariant *filter, GArray **ids, GError **error)
 static gboolean
 apply_consumer (const Call *call, GVariant *options, MessageFilter *filter, GError **error)
 {
-  g_autofree char *consumer = bus_option_string (options, "consumer");
+  g_autofree char *consumer = call_option_string (options, "consumer");
   guint64 acknowledged;
 
   if (consumer == NULL)
@@ -81,21 +81,21 @@ void
 handle_list_messages (const Call *call)
 {
   g_autoptr (GVariant) options = g_variant_get_child_value (call->arguments, 0);
-  g_autoptr (GVariant) limit = bus_option (options, "limit", G_VARIANT_TYPE_UINT32);
-  g_autofree char *search = bus_option_string (options, "search");
+  g_autoptr (GVariant) limit = call_option (options, "limit", G_VARIANT_TYPE_UINT32);
+  g_autofree char *search = call_option_string (options, "search");
   g_autoptr (GArray) ids = NULL;
   g_autoptr (GPtrArray) rows = NULL;
   GError *error = NULL;
   GVariantBuilder list;
   MessageFilter filter = {
-    .since_seq = bus_option_uint64 (options, "since_seq"),
-    .before_seq = bus_option_uint64 (options, "before_seq"),
-    .since = bus_option_int64 (options, "since"),
-    .until = bus_option_int64 (options, "until"),
+    .since_seq = call_option_uint64 (options, "since_seq"),
+    .before_seq = call_option_uint64 (options, "before_seq"),
+    .since = call_option_int64 (options, "since"),
+    .until = call_option_int64 (options, "until"),
     .search = search,
-    .incoming = bus_option_boolean (options, "incoming"),
-    .unread = bus_option_boolean (options, "unread"),
-    .newest = bus_option_boolean (options, "newest"),
+    .incoming = call_option_boolean (options, "incoming"),
+    .unread = call_option_boolean (options, "unread"),
+    .newest = call_option_boolean (options, "newest"),
     .limit = limit != NULL ? g_variant_get_uint32 (limit) : 0,
   };
 
@@ -107,13 +107,13 @@ handle_list_messages (const Call *call)
     }
   if (rows == NULL)
     {
-      bus_reply_error (call, error);
+      call_reply_error (call, error);
       return;
     }
   g_variant_builder_init (&list, G_VARIANT_TYPE ("aa{sv}"));
   for (guint i = 0; i < rows->len; i++)
     g_variant_builder_add_value (&list, message_to_variant (call->messenger, g_ptr_array_index (rows, i)));
-  bus_reply_later (call, g_variant_new ("(aa{sv})", &list)); /* nothing is shown that was not committed */
+  call_reply_later (call, g_variant_new ("(aa{sv})", &list)); /* nothing is shown that was not committed */
 }
 
 void
@@ -121,29 +121,29 @@ handle_send_message (const Call *call)
 {
   g_autoptr (GVariant) paths = g_variant_get_child_value (call->arguments, 0);
   g_autoptr (GVariant) options = g_variant_get_child_value (call->arguments, 2);
-  g_autofree char *key = bus_option_string (options, "id");
+  g_autofree char *key = call_option_string (options, "id");
   g_autoptr (GPtrArray) to = NULL;
   g_autoptr (GArray) seqs = NULL;
   GError *error = NULL;
   const char *text;
   SendOptions how = {
     .key = key,
-    .expire_s = bus_option_int64 (options, "expire"),
-    .plaintext = bus_option_boolean (options, "plaintext"),
-    .now = bus_option_boolean (options, "now"),
-    .confirm = bus_option_boolean (options, "confirm"),
-    .replaces = bus_option_uint64 (options, "replaces"),
+    .expire_s = call_option_int64 (options, "expire"),
+    .plaintext = call_option_boolean (options, "plaintext"),
+    .now = call_option_boolean (options, "now"),
+    .confirm = call_option_boolean (options, "confirm"),
+    .replaces = call_option_uint64 (options, "replaces"),
   };
 
   g_variant_get_child (call->arguments, 1, "&s", &text);
-  to = bus_peers (call->messenger, paths, &error);
+  to = call_peers (call->messenger, paths, &error);
   if (to != NULL && to->len == 0)
     g_set_error (&error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "a message to nobody");
   else if (to != NULL)
     seqs = messenger_send (call->messenger, (Peer **) to->pdata, to->len, text, &how, &error);
   if (seqs == NULL)
-    bus_reply_error (call, error);
+    call_reply_error (call, error);
   else
-    bus_reply_later (call, g_variant_new ("(@at)", g_variant_new_fixed_array (G_VARIANT_TYPE_UINT64, seqs->data, seqs->len,
+    call_reply_later (call, g_variant_new ("(@at)", g_variant_new_fixed_array (G_VARIANT_TYPE_UINT64, seqs->data, seqs->len,
                                                                               sizeof (guint64))));
 }

@@ -193,8 +193,8 @@ static void
 handle_configure (const Call *call)
 {
   g_autoptr (GVariant) changes = g_variant_get_child_value (call->arguments, 0);
-  g_autofree char *plaintext = bus_option_string (changes, "plaintext");
-  g_autoptr (GVariant) blocked = bus_option (changes, "blocked", G_VARIANT_TYPE_BOOLEAN);
+  g_autofree char *plaintext = call_option_string (changes, "plaintext");
+  g_autoptr (GVariant) blocked = call_option (changes, "blocked", G_VARIANT_TYPE_BOOLEAN);
   GError *error = NULL;
   gboolean done = check_changes (changes, &error);
 
@@ -209,9 +209,9 @@ handle_configure (const Call *call)
   if (done && blocked != NULL)
     done = messenger_block (call->messenger, call->peer, g_variant_get_boolean (blocked), &error);
   if (done)
-    bus_reply_later (call, NULL);
+    call_reply_later (call, NULL);
   else
-    bus_reply_error (call, error);
+    call_reply_error (call, error);
 }
 
 static void
@@ -220,9 +220,9 @@ handle_forget (const Call *call)
   GError *error = NULL;
 
   if (messenger_forget (call->messenger, call->peer, &error))
-    bus_reply_later (call, NULL);
+    call_reply_later (call, NULL);
   else
-    bus_reply_error (call, error);
+    call_reply_error (call, error);
 }
 
 static void
@@ -257,13 +257,13 @@ handle_trace (const Call *call)
   if (!(g_dbus_connection_get_capabilities (g_dbus_method_invocation_get_connection (call->invocation))
         & G_DBUS_CAPABILITY_FLAGS_UNIX_FD_PASSING))
     {
-      bus_reply_error (call, g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED,
+      call_reply_error (call, g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED,
                                                   "this connection cannot carry a descriptor"));
       return;
     }
   if (!g_unix_open_pipe (pipe, FD_CLOEXEC, &error))
     {
-      bus_reply_error (call, error);
+      call_reply_error (call, error);
       return;
     }
   handle = g_unix_fd_list_append (list, pipe[0], &error);
@@ -271,7 +271,7 @@ handle_trace (const Call *call)
   if (handle < 0)
     {
       close (pipe[1]);
-      bus_reply_error (call, error);
+      call_reply_error (call, error);
       return;
     }
   messenger_trace (call->messenger, call->peer, pipe[1]);

@@ -14,8 +14,6 @@
 #include "bus/api.h"
 #include "net/deadline.h"
 
-#define PEERS BUS_ROOT "/peers"
-#define CONVERSATIONS BUS_ROOT "/conversations"
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 #define N_REGISTRATIONS 4
 #define FLUSH_EVERY 256      /* signals */
@@ -54,159 +52,6 @@ register_errors (void)
     }
 }
 
-/* Paths ------------------------------------------------------------------------------------------------------------ */
-
-char *
-bus_peer_path (gint64 id)
-{
-  return g_strdup_printf (PEERS "/p%" G_GINT64_FORMAT, id);
-}
-
-char *
-bus_conversation_path (gint64 id)
-{
-  return g_strdup_printf (CONVERSATIONS "/p%" G_GINT64_FORMAT, id);
-}
-
-/* "p12" */
-static Peer *
-peer_of_node (Messenger *messenger, const char *node)
-{
-  char *end;
-  gint64 id;
-
-  if (node == NULL || node[0] != 'p' || !g_ascii_isdigit (node[1]))
-    return NULL;
-  id = g_ascii_strtoll (node + 1, &end, 10);
-  return *end == '\0' ? roster_by_id (messenger_roster (messenger), id) : NULL;
-}
-
-GPtrArray *
-bus_peers (Messenger *messenger, GVariant *paths, GError **error)
-{
-  g_autoptr (GPtrArray) peers = g_ptr_array_new ();
-  GVariantIter iter;
-  const char *path;
-
-  g_variant_iter_init (&iter, paths);
-  while (g_variant_iter_next (&iter, "&o", &path))
-    {
-      Peer *peer = g_str_has_prefix (path, PEERS "/") ? peer_of_node (messenger, path + strlen (PEERS "/")) : NULL;
-
-      if (peer == NULL)
-        {
-          g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "there is no peer %s", path);
-          return NULL;
-        }
-      g_ptr_array_add (peers, peer);
-    }
-  return g_steal_pointer (&peers);
-}
-
-/* Options ---------------------------------------------------------------------------------------------------------- */
-
-GVariant *
-bus_option (GVariant *options, const char *name, const GVariantType *type)
-{
-  g_autofree char *demanded = g_strconcat ("!", name, NULL);
-  GVariant *value = g_variant_lookup_value (options, name, type);
-
-  return value != NULL ? value : g_variant_lookup_value (options, demanded, type);
-}
-
-gboolean
-bus_option_boolean (GVariant *options, const char *name)
-{
-  g_autoptr (GVariant) value = bus_option (options, name, G_VARIANT_TYPE_BOOLEAN);
-
-  return value != NULL && g_variant_get_boolean (value);
-}
-
-gint64
-bus_option_int64 (GVariant *options, const char *name)
-{
-  g_autoptr (GVariant) value = bus_option (options, name, G_VARIANT_TYPE_INT64);
-
-  return value != NULL ? g_variant_get_int64 (value) : 0;
-}
-
-guint64
-bus_option_uint64 (GVariant *options, const char *name)
-{
-  g_autoptr (GVariant) value = bus_option (options, name, G_VARIANT_TYPE_UINT64);
-
-  return value != NULL ? g_variant_get_uint64 (value) : 0;
-}
-
-char *
-bus_option_string (GVariant *options, const char *name)
-{
-  g_autoptr (GVariant) value = bus_option (options, name, G_VARIANT_TYPE_STRING);
-
-  return value != NULL ? g_variant_dup_string (value, NULL) : NULL;
-}
-
-/* An option that has to be understood and is not. */
-static char *
-find_unknown_demand (GVariant *arguments, const char *known)
-{
-  gsize n = g_variant_n_children (arguments);
-  g_autoptr (GVariant) last = n > 0 ? g_variant_get_child_value (arguments, n - 1) : NULL;
-  g_auto (GStrv) words = g_strsplit (known != NULL ? known : "", " ", -1);
-  GVariantIter iter;
-  const char *key;
-
-  if (last == NULL || !g_variant_is_of_type (last, G_VARIANT_TYPE_VARDICT))
-    return NULL;
-  g_variant_iter_init (&iter, last);
-  while (g_variant_iter_next (&iter, "{&sv}", &key, NULL))
-    if (key[0] == '!' && !g_strv_contains ((const char *const *) words, key + 1))
-      return g_strdup (key + 1);
-  return NULL;
-}
-
-/* Replies ---------------------------------------------------------------------------------------------------------- */
-
-void
-bus_reply (const Call *call, GVariant *value)
-{
-  g_dbus_method_invocation_return_value (call->invocation, value);
-}
-
-void
-bus_reply_error (const Call *call, GError *error)
-{
-  g_dbus_method_invocation_take_error (call->invocation, error);
-}
-
-typedef struct
-{
-  GDBusMethodInvocation *invocation;
-  GVariant              *value;
-} Reply;
-
-static void
-reply_after (const GError *error, gpointer data)
-{
-  g_autofree Reply *reply = data;
-
-  if (error != NULL)
-    g_dbus_method_invocation_return_gerror (reply->invocation, error);
-  else
-    g_dbus_method_invocation_return_value (reply->invocation, reply->value);
-  g_clear_pointer (&reply->value, g_variant_unref);
-}
-
-void
-bus_reply_later (const Call *call, GVariant *value)
-{
-  Reply *reply = g_new (Reply, 1);
-
-  reply->invocation = call->invocation;
-  reply->value = value != NULL ? g_variant_ref_sink (value) : NULL;
-  turn_after (messenger_turn (call->messenger), reply_after, reply);
-}
-
 /* Calls and properties, by the tables -------------------------------------------------------------------------------- */
 
 static const Interface *
@@ -230,16 +75,16 @@ on_call (GDBusConnection *connection, const char *sender, const char *path, cons
   const MethodRow *row = find_interface (interface)->methods;
   g_autofree char *unknown = NULL;
 
-  if (!g_str_equal (path, BUS_ROOT) && (call.peer = peer_of_node (service->messenger, node)) == NULL)
+  if (!g_str_equal (path, BUS_ROOT) && (call.peer = call_peer_of_node (service->messenger, node)) == NULL)
     {
-      bus_reply_error (&call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "there is no object %s", path));
+      call_reply_error (&call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "there is no object %s", path));
       return;
     }
   while (!g_str_equal (row->name, method))
     row++; /* GDBus has checked that the interface has it; the unit of the two tables is tested */
-  unknown = find_unknown_demand (arguments, row->options);
+  unknown = call_find_unknown_demand (arguments, row->options);
   if (unknown != NULL)
-    bus_reply_error (&call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
+    call_reply_error (&call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
                                          "%s does not understand the option '%s'", method, unknown));
   else
     row->handle (&call);
@@ -250,7 +95,7 @@ on_get (GDBusConnection *connection, const char *sender, const char *path, const
         GError **error, gpointer user_data)
 {
   Service *service = user_data;
-  Peer *peer = peer_of_node (service->messenger, strrchr (path, '/') + 1);
+  Peer *peer = call_peer_of_node (service->messenger, strrchr (path, '/') + 1);
   const PropertyRow *row = find_interface (interface)->properties;
 
   if (peer == NULL && !g_str_equal (path, BUS_ROOT))
@@ -304,8 +149,8 @@ on_object_manager_call (GDBusConnection *connection, const char *sender, const c
     {
       Peer *peer = g_ptr_array_index (peers, i);
 
-      add_object (&objects, service->messenger, bus_peer_path (peer->row->id), peer_interface (), peer);
-      add_object (&objects, service->messenger, bus_conversation_path (peer->row->id), conversation_interface (), peer);
+      add_object (&objects, service->messenger, call_peer_path (peer->row->id), peer_interface (), peer);
+      add_object (&objects, service->messenger, call_conversation_path (peer->row->id), conversation_interface (), peer);
     }
   g_dbus_method_invocation_return_value (invocation, g_variant_new ("(a{oa{sa{sv}}})", &objects));
 }
@@ -333,7 +178,7 @@ object_manager_info (void)
 static const Interface *
 interface_below (const char *path)
 {
-  return g_str_has_prefix (path, PEERS) ? peer_interface () : conversation_interface ();
+  return g_str_has_prefix (path, BUS_PEERS) ? peer_interface () : conversation_interface ();
 }
 
 static char **
@@ -455,15 +300,15 @@ emit_removed (Service *service, char *path, const Interface *interface)
 static void
 on_peer_added (Messenger *messenger, Peer *peer, Service *service)
 {
-  emit_added (service, bus_peer_path (peer->row->id), peer_interface (), peer);
-  emit_added (service, bus_conversation_path (peer->row->id), conversation_interface (), peer);
+  emit_added (service, call_peer_path (peer->row->id), peer_interface (), peer);
+  emit_added (service, call_conversation_path (peer->row->id), conversation_interface (), peer);
 }
 
 static void
 on_peer_changed (Messenger *messenger, Peer *peer, guint changes, Service *service)
 {
-  g_autofree char *path = bus_peer_path (peer->row->id);
-  g_autofree char *conversation = bus_conversation_path (peer->row->id);
+  g_autofree char *path = call_peer_path (peer->row->id);
+  g_autofree char *conversation = call_conversation_path (peer->row->id);
 
   emit_properties (service, path, peer_interface (), peer, changes);
   emit_properties (service, conversation, conversation_interface (), peer, changes);
@@ -472,8 +317,8 @@ on_peer_changed (Messenger *messenger, Peer *peer, guint changes, Service *servi
 static void
 on_peer_removed (Messenger *messenger, gint64 *id, Service *service)
 {
-  emit_removed (service, bus_peer_path (*id), peer_interface ());
-  emit_removed (service, bus_conversation_path (*id), conversation_interface ());
+  emit_removed (service, call_peer_path (*id), peer_interface ());
+  emit_removed (service, call_conversation_path (*id), conversation_interface ());
 }
 
 static void
@@ -548,9 +393,9 @@ add_client (Service *service, GDBusConnection *connection)
                                                       service, NULL, NULL);
   client->ids[1] = g_dbus_connection_register_object (connection, BUS_ROOT, object_manager_info (),
                                                       &object_manager_vtable, service, NULL, NULL);
-  client->ids[2] = g_dbus_connection_register_subtree (connection, PEERS, &subtree_vtable, flags, service, NULL, NULL);
+  client->ids[2] = g_dbus_connection_register_subtree (connection, BUS_PEERS, &subtree_vtable, flags, service, NULL, NULL);
   client->ids[3]
-      = g_dbus_connection_register_subtree (connection, CONVERSATIONS, &subtree_vtable, flags, service, NULL, NULL);
+      = g_dbus_connection_register_subtree (connection, BUS_CONVERSATIONS, &subtree_vtable, flags, service, NULL, NULL);
   client->closed_handler = g_signal_connect (connection, "closed", G_CALLBACK (on_client_closed), service);
   g_ptr_array_add (service->clients, client);
 }

@@ -3,6 +3,7 @@
 
 #include <gio/gio.h>
 
+#include "bus/call.h"
 #include "core/messenger.h"
 
 /* The messenger on D-Bus: the same objects on the session bus and on each connection of the private socket. Objects are not made
@@ -10,12 +11,6 @@
  * connection costs nothing for each peer, and a thousand peers cost nothing for each connection.
  *
  * The definition is data/org.hearby.Hearby.xml; GDBus checks every call against it before a handler sees it. */
-
-#define BUS_NAME "org.hearby.Hearby"
-#define BUS_ROOT "/org/hearby/Hearby"
-#define BUS_MANAGER "org.hearby.Manager1"
-
-typedef struct _Service Service;
 
 /* service_new: serves nobody yet. @quit is called when somebody asks the daemon to end. */
 Service *service_new (Messenger *messenger, void (*quit) (gpointer user_data), gpointer user_data);
@@ -33,16 +28,6 @@ void service_join (Service *service, const char *address, ServiceJoined done, gp
 
 Messenger *service_messenger (Service *service);
 void       service_quit (Service *service);
-
-/* What a call is about. @peer is NULL for the manager. */
-typedef struct
-{
-  Service               *service;
-  Messenger             *messenger;
-  Peer                  *peer;
-  GVariant              *arguments;
-  GDBusMethodInvocation *invocation; /* each handler answers it once, with one of bus_reply…() */
-} Call;
 
 typedef struct
 {
@@ -68,23 +53,6 @@ typedef struct
 const Interface *manager_interface (void);
 const Interface *peer_interface (void);
 const Interface *conversation_interface (void);
-
-/* bus_reply: now; bus_reply_later: with the turn's commit, or its error. @value may be NULL for nothing; floating is taken. */
-void bus_reply (const Call *call, GVariant *value);
-void bus_reply_later (const Call *call, GVariant *value);
-void bus_reply_error (const Call *call, GError *error); /* taken */
-
-/* bus_option: of the call's last argument (with or without the "!"), or NULL. Unref it. */
-GVariant *bus_option (GVariant *options, const char *name, const GVariantType *type);
-gboolean  bus_option_boolean (GVariant *options, const char *name);
-gint64    bus_option_int64 (GVariant *options, const char *name);
-guint64   bus_option_uint64 (GVariant *options, const char *name);
-char     *bus_option_string (GVariant *options, const char *name); /* NULL where it is not there */
-
-char *bus_peer_path (gint64 id);
-char *bus_conversation_path (gint64 id);
-/* bus_peers: of an array of paths; NULL with NOT_FOUND. Borrowed peers. */
-GPtrArray *bus_peers (Messenger *messenger, GVariant *paths, GError **error);
 
 /* message-bus.c */
 GVariant *message_to_variant (Messenger *messenger, const MessageRow *row);

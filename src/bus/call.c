@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus/call.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+/* Paths ------------------------------------------------------------------------------------------------------------ */
+
+char *
+call_peer_path (gint64 id)
+{
+  return g_strdup_printf (BUS_PEERS "/p%" G_GINT64_FORMAT, id);
+}
+
+char *
+call_conversation_path (gint64 id)
+{
+  return g_strdup_printf (BUS_CONVERSATIONS "/p%" G_GINT64_FORMAT, id);
+}
+
+/* "p12" */
+Peer *
+call_peer_of_node (Messenger *messenger, const char *node)
+{
+  char *end;
+  gint64 id;
+
+  if (node == NULL || node[0] != 'p' || !g_ascii_isdigit (node[1]))
+    return NULL;
+  id = g_ascii_strtoll (node + 1, &end, 10);
+  return *end == '\0' ? roster_by_id (messenger_roster (messenger), id) : NULL;
+}
+
+GPtrArray *
+call_peers (Messenger *messenger, GVariant *paths, GError **error)
+{
+  g_autoptr (GPtrArray) peers = g_ptr_array_new ();
+  GVariantIter iter;
+  const char *path;
+
+  g_variant_iter_init (&iter, paths);
+  while (g_variant_iter_next (&iter, "&o", &path))
+    {
+      Peer *peer = g_str_has_prefix (path, BUS_PEERS "/") ? call_peer_of_node (messenger, path + strlen (BUS_PEERS "/")) : NULL;
+
+      if (peer == NULL)
+        {
+          g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "there is no peer %s", path);
+          return NULL;
+        }
+      g_ptr_array_add (peers, peer);
+    }
+  return g_steal_pointer (&peers);
+}
+
+/* Options ---------------------------------------------------------------------------------------------------------- */
+
+GVariant *
+call_option (GVariant *options, const char *name, const GVariantType *type)
+{
+  g_autofree char *demanded = g_strconcat ("!", name, NULL);
+  GVariant *value = g_variant_lookup_value (options, name, type);
+
+  return value != NULL ? value : g_variant_lookup_value (options, demanded, type);
+}
+
+gboolean
+call_option_boolean (GVariant *options, const char *name)
+{
+  g_autoptr (GVariant) value = call_option (options, name, G_VARIANT_TYPE_BOOLEAN);
+
+  return value != NULL && g_variant_get_boolean (value);
+}
+
+gint64
+call_option_int64 (GVariant *options, const char *name)
+{
+  g_autoptr (GVariant) value = call_option (options, name, G_VARIANT_TYPE_INT64);
+
+  return value != NULL ? g_variant_get_int64 (value) : 0;
+}
+
+guint64
+call_option_uint64 (GVariant *options, const char *name)
+{
+  g_autoptr (GVariant) value = call_option (options, name, G_VARIANT_TYPE_UINT64);
+
+  return value != NULL ? g_variant_get_uint64 (value) : 0;
+}
+
+char *
+call_option_string (GVariant *options, const char *name)
+{
+  g_autoptr (GVariant) value = call_option (options, name, G_VARIANT_TYPE_STRING);
+
+  return value != NULL ? g_variant_dup_string (value, NULL) : NULL;
+}
+
+/* An option that has to be understood and is not. */
+char *
+call_find_unknown_demand (GVariant *arguments, const char *known)
+{
+  gsize n = g_variant_n_children (arguments);
+  g_autoptr (GVariant) last = n > 0 ? g_variant_get_child_value (arguments, n - 1) : NULL;
+  g_auto (GStrv) words = g_strsplit (known != NULL ? known : "", " ", -1);
+  GVariantIter iter;
+  const char *key;
+
+  if (last == NULL || !g_variant_is_of_type (last, G_VARIANT_TYPE_VARDICT))
+    return NULL;
+  g_variant_iter_init (&iter, last);
+  while (g_variant_iter_next (&iter, "{&sv}", &key, NULL))
+    if (key[0] == '!' && !g_strv_contains ((const char *const *) words, key + 1))
+      return g_strdup (key + 1);
+  return NULL;
+}
+
+/* Replies ---------------------------------------------------------------------------------------------------------- */
+
+void
+call_reply (const Call *call, GVariant *value)
+{
+  g_dbus_method_invocation_return_value (call->invocation, value);
+}
+
+void
+call_reply_error (const Call *call, GError *error)
+{
+  g_dbus_method_invocation_take_error (call->invocation, error);
+}
+
+typedef struct
+{
+  GDBusMethodInvocation *invocation;
+  GVariant              *value;
+} Reply;
+
+static void
+reply_after (const GError *error, gpointer data)
+{
+  g_autofree Reply *reply = data;
+
+  if (error != NULL)
+    g_dbus_method_invocation_return_gerror (reply->invocation, error);
+  else
+    g_dbus_method_invocation_return_value (reply->invocation, reply->value);
+  g_clear_pointer (&reply->value, g_variant_unref);
+}
+
+void
+call_reply_later (const Call *call, GVariant *value)
+{
+  Reply *reply = g_new (Reply, 1);
+
+  reply->invocation = call->invocation;
+  reply->value = value != NULL ? g_variant_ref_sink (value) : NULL;
+  turn_after (messenger_turn (call->messenger), reply_after, reply);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "core/messenger.h"
+
+/* One method call: its options, the paths in it, its answer. */
+
+#define BUS_NAME "org.hearby.Hearby"
+#define BUS_ROOT "/org/hearby/Hearby"
+#define BUS_MANAGER "org.hearby.Manager1"
+#define BUS_PEERS BUS_ROOT "/peers"
+#define BUS_CONVERSATIONS BUS_ROOT "/conversations"
+
+typedef struct _Service Service;
+
+/* What a call is about. @peer is NULL for the manager. */
+typedef struct
+{
+  Service               *service;
+  Messenger             *messenger;
+  Peer                  *peer;
+  GVariant              *arguments;
+  GDBusMethodInvocation *invocation; /* each handler answers it once, with one of call_reply…() */
+} Call;
+
+/* call_reply: now; call_reply_later: with the turn's commit, or its error. @value may be NULL for nothing; floating is taken. */
+void call_reply (const Call *call, GVariant *value);
+void call_reply_later (const Call *call, GVariant *value);
+void call_reply_error (const Call *call, GError *error); /* taken */
+
+/* call_option: of the call's last argument (with or without the "!"), or NULL. Unref it. */
+GVariant *call_option (GVariant *options, const char *name, const GVariantType *type);
+gboolean  call_option_boolean (GVariant *options, const char *name);
+gint64    call_option_int64 (GVariant *options, const char *name);
+guint64   call_option_uint64 (GVariant *options, const char *name);
+char     *call_option_string (GVariant *options, const char *name); /* NULL where it is not there */
+
+char *call_peer_path (gint64 id);
+char *call_conversation_path (gint64 id);
+/* call_peers: of an array of paths; NULL with NOT_FOUND. Borrowed peers. */
+GPtrArray *call_peers (Messenger *messenger, GVariant *paths, GError **error);
+
+/* call_peer_of_node: of the last part of a path, "p12"; NULL where there is none. */
+Peer *call_peer_of_node (Messenger *messenger, const char *node);
+
+/* call_find_unknown_demand: an option of the last argument that has to be understood ("!name") and is not among @known (words with blanks
+ * between, or NULL); NULL for none. The caller owns it. */
+char *call_find_unknown_demand (GVariant *arguments, const char *known);
