@@ -531,12 +531,6 @@ service_join (Service *service, const char *address, ServiceJoined done, gpointe
 
 /* Life -------------------------------------------------------------------------------------------------------------------- */
 
-Messenger *
-service_messenger (Service *service)
-{
-  return service->messenger;
-}
-
 void
 service_quit (Service *service)
 {

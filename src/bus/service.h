@@ -26,8 +26,7 @@ void service_join (Service *service, const char *address, ServiceJoined done, gp
 
 /* For the *-bus.c files ------------------------------------------------------------------------------------------ */
 
-Messenger *service_messenger (Service *service);
-void       service_quit (Service *service);
+void service_quit (Service *service);
 
 typedef struct
 {
