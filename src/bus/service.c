@@ -471,16 +471,52 @@ typedef struct
   gpointer         user_data;
 } Joining;
 
+/* @keep: the connection serves from now on. */
 static void
-joined (Joining *joining, GError *error)
+joined (Joining *joining, gboolean keep, GError *error)
 {
-  if (error != NULL && joining->connection != NULL)
+  if (!keep && joining->connection != NULL)
     on_client_closed (joining->connection, FALSE, NULL, joining->service);
   if (joining->done != NULL)
     joining->done (error, joining->user_data);
   g_clear_error (&error);
   g_clear_object (&joining->connection);
   g_free (joining);
+}
+
+static gboolean
+is_ours (Service *service, const char *unique_name)
+{
+  for (guint i = 0; i < service->clients->len; i++)
+    if (g_strcmp0 (unique_name,
+                   g_dbus_connection_get_unique_name (((Client *) g_ptr_array_index (service->clients, i))->connection))
+        == 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* The name is taken: perhaps by ourselves, who serve that bus already. */
+static void
+on_owner (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Joining *joining = user_data;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
+  const char *owner = NULL;
+
+  if (reply != NULL)
+    g_variant_get (reply, "(&s)", &owner);
+  if (owner != NULL && is_ours (joining->service, owner))
+    joined (joining, FALSE, NULL);
+  else
+    joined (joining, FALSE,
+            g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_EXISTS, "the name " BUS_NAME " is taken on that bus"));
+}
+
+static void
+call_bus (Joining *joining, const char *method, GVariant *arguments, const char *answer, GAsyncReadyCallback done)
+{
+  g_dbus_connection_call (joining->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                          method, arguments, G_VARIANT_TYPE (answer), G_DBUS_CALL_FLAGS_NONE, -1, NULL, done, joining);
 }
 
 static void
@@ -492,9 +528,12 @@ on_name (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (reply != NULL)
     g_variant_get (reply, "(u)", &code);
-  if (reply != NULL && code != 1 && code != 4) /* primary owner, already owner */
-    error = g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_EXISTS, "the name " BUS_NAME " is taken on that bus");
-  joined (user_data, error);
+  if (reply == NULL)
+    joined (user_data, FALSE, error);
+  else if (code == 1 || code == 4) /* primary owner, already owner */
+    joined (user_data, TRUE, NULL);
+  else
+    call_bus (user_data, "GetNameOwner", g_variant_new ("(s)", BUS_NAME), "(s)", on_owner);
 }
 
 static void
@@ -506,14 +545,12 @@ on_bus (GObject *source, GAsyncResult *result, gpointer user_data)
   joining->connection = g_dbus_connection_new_for_address_finish (result, &error);
   if (joining->connection == NULL)
     {
-      joined (joining, error);
+      joined (joining, FALSE, error);
       return;
     }
   g_dbus_connection_set_exit_on_close (joining->connection, FALSE);
   add_client (joining->service, joining->connection); /* everything is there before the name is */
-  g_dbus_connection_call (joining->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                          "RequestName", g_variant_new ("(su)", BUS_NAME, 4u /* DO_NOT_QUEUE */),
-                          G_VARIANT_TYPE ("(u)"), G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_name, joining);
+  call_bus (joining, "RequestName", g_variant_new ("(su)", BUS_NAME, 4u /* DO_NOT_QUEUE */), "(u)", on_name);
 }
 
 void
