@@ -135,6 +135,7 @@ receive_own (Messenger *messenger, Peer *self, const MessageRow *sent, GError **
   if (!messages_add (messenger->db, row, error))
     return FALSE;
   self->unread++;
+  self->last_seq = row->seq;
   messenger->unread++;
   messenger_changed (messenger, MESSENGER_CHANGED_UNREAD);
   messenger_message_added (messenger, g_steal_pointer (&row));
@@ -151,8 +152,6 @@ store (Messenger *messenger, Peer *peer, MessageRow *taken, GArray *seqs, GError
   g_array_append_val (seqs, row->seq);
   peer->last_seq = row->seq;
   peer->written_to = TRUE;
-  if (peer->is_self && !receive_own (messenger, peer, row, error))
-    return FALSE;
   messenger_peer_changed (messenger, peer, PEER_CHANGED_COUNTS);
   if (!peer->is_self)
     {
@@ -160,8 +159,8 @@ store (Messenger *messenger, Peer *peer, MessageRow *taken, GArray *seqs, GError
       streams_forget_pause (peer);
       conversation_pump (messenger, peer);
     }
-  messenger_message_added (messenger, g_steal_pointer (&row));
-  return TRUE;
+  messenger_message_added (messenger, message_row_copy (row)); /* first, as its seq is the smaller one */
+  return !peer->is_self || receive_own (messenger, peer, row, error);
 }
 
 GArray *
