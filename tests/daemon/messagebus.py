@@ -91,7 +91,7 @@ class MessageBus(Bus):
         rest = self._exactly(-(-length // 8) * 8 + size, deadline)
         fields = dict(Reader(head + rest[:length], 12).get('a(yv)'))
         message = Message((None, head[1], None, None, None, serial), fields, rest[-(-length // 8) * 8:])
-        message.sender, message.serial = fields.get(7), serial
+        message.sender, message.serial, message.body = fields.get(7), serial, rest[-(-length // 8) * 8:]
         return message
 
     def wait_call(self, member, timeout=None):
