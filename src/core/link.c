@@ -303,6 +303,7 @@ on_network_rest_over (gpointer user_data)
                                                     ? ignore
                                                     : (char **) (gpointer) discovery_default_ignore);
 
+  streams_check_paths (messenger);
   if (*network == '\0' || g_str_equal (network, messenger->network))
     return G_SOURCE_CONTINUE;
   if (*messenger->network != '\0')

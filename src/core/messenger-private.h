@@ -76,6 +76,7 @@ void streams_forget_pause (Peer *peer); /* there is news: the next try need not 
 void streams_keep_added (Messenger *messenger); /* to every address that the user added */
 void streams_close_peer (Messenger *messenger, Peer *peer, const char *condition); /* NULL: orderly */
 void streams_close_all (Messenger *messenger);
+void streams_check_paths (Messenger *messenger); /* interfaces went: so did what ran over them */
 void streams_set_traced (Messenger *messenger, Peer *peer);
 
 /* conversation.c: what is said on them ---------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "core/requests.h"
+#include "net/addresses.h"
 #include "net/deadline.h"
 #include "xmpp/iq.h"
 #include "xmpp/ns.h"
@@ -276,6 +277,13 @@ session_refuse (Session *session, const char *condition)
   wake (session);
   wire_finish (session->wire);
   begin_closing (session);
+}
+
+void
+session_check_path (Session *session)
+{
+  if (session->wire != NULL && wire_local (session->wire) != NULL && !addresses_is_up (wire_local (session->wire)))
+    end (session, g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_FAILED, "the interface of the stream is gone"));
 }
 
 /* IQs ----------------------------------------------------------------------------------------------------- */

@@ -55,6 +55,9 @@ void session_refuse (Session *session, const char *condition);
 /* session_close: orderly; what is queued is sent first. */
 void session_close (Session *session);
 
+/* session_check_path: ends it where our end of it is no address of ours any more; TCP would wait 20 s. */
+void session_check_path (Session *session);
+
 /* session_send: one stanza's bytes in the scope jabber:client; they leave with the next turn. FALSE: too late. */
 gboolean session_send (Session *session, const char *xml, gsize len);
 /* session_flush: what was sent leaves now; not from within an event of the session. */

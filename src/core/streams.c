@@ -619,3 +619,10 @@ streams_set_traced (Messenger *messenger, Peer *peer)
   for (guint i = 0; i < peer->sessions->len; i++)
     session_set_traced (g_ptr_array_index (peer->sessions, i), peer->traces != NULL);
 }
+
+void
+streams_check_paths (Messenger *messenger)
+{
+  for (guint i = 0; i < messenger->sessions->len; i++)
+    session_check_path (g_ptr_array_index (messenger->sessions, i)); /* an end is reported later, from the loop */
+}

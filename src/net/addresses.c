@@ -148,6 +148,26 @@ addresses_alternatives (GInetSocketAddress *remote, guint interface)
   return found;
 }
 
+gboolean
+addresses_is_up (GInetSocketAddress *local)
+{
+  GInetAddress *wanted = g_inet_socket_address_get_address (local);
+  struct ifaddrs *all = NULL;
+  gboolean up = FALSE;
+
+  if (getifaddrs (&all) != 0)
+    return TRUE; /* nothing is known against it */
+  for (struct ifaddrs *i = all; i != NULL && !up; i = i->ifa_next)
+    {
+      g_autoptr (GInetAddress) address = is_inet (i) ? to_inet (i->ifa_addr) : NULL;
+
+      up = address != NULL && g_inet_address_equal (address, wanted)
+           && (i->ifa_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
+    }
+  freeifaddrs (all);
+  return up;
+}
+
 static gboolean
 matches_any (const char *name, char **globs)
 {

@@ -22,6 +22,9 @@ char *addresses_normalize (const char *text, guint16 default_port);
  * loopback and temporary (RFC 8981) ones. libpurple takes a connection only from the address that it resolved. GInetAddress. */
 GPtrArray *addresses_alternatives (GInetSocketAddress *remote, guint interface);
 
+/* addresses_is_up: @local is still an address of an interface that is up and has a carrier. */
+gboolean addresses_is_up (GInetSocketAddress *local);
+
 /* addresses_network: a word that tells this network from another: all routable addresses with their prefixes, sorted; "" where there are
  * none. @ignore: globs of interfaces that do not count. The caller owns it. */
 char *addresses_network (char **ignore);
