@@ -5,6 +5,9 @@
 #include <gio/gunixfdlist.h>
 #include <unistd.h>
 
+#include "net/deadline.h"
+
+#define GOODBYE_US (500 * 1000) /* until goodbye and the ends of the streams have left the machine; logind waits for 5 s */
 #define LOGIND_NAME "org.freedesktop.login1"
 #define LOGIND_PATH "/org/freedesktop/login1"
 #define LOGIND_MANAGER "org.freedesktop.login1.Manager"
@@ -16,6 +19,7 @@ struct _Logind
   GCancellable    *cancellable;
   guint            subscription;
   int              delay; /* the lock, or -1 */
+  GSource         *goodbye; /* then it is released */
 };
 
 static void
@@ -24,6 +28,13 @@ release (Logind *logind)
   if (logind->delay >= 0)
     close (logind->delay);
   logind->delay = -1;
+}
+
+static gboolean
+on_goodbye_over (gpointer user_data)
+{
+  release (user_data);
+  return G_SOURCE_CONTINUE;
 }
 
 static void
@@ -70,10 +81,11 @@ on_prepare_for_sleep (GDBusConnection *bus, const char *sender, const char *path
     {
       messenger_sleep (logind->messenger);
       turn_flush (messenger_turn (logind->messenger));
-      release (logind);
+      deadline_set (logind->goodbye, g_get_monotonic_time () + GOODBYE_US);
     }
   else
     {
+      deadline_set (logind->goodbye, -1);
       messenger_wake (logind->messenger);
       inhibit (logind);
     }
@@ -106,6 +118,7 @@ logind_new (Messenger *messenger)
 
   logind->messenger = messenger;
   logind->delay = -1;
+  logind->goodbye = deadline_new (on_goodbye_over, logind);
   logind->cancellable = g_cancellable_new ();
   g_bus_get (G_BUS_TYPE_SYSTEM, logind->cancellable, on_bus, logind);
   return logind;
@@ -122,6 +135,7 @@ logind_free (Logind *logind)
   /* The cancelled call still answers, from the loop: let it, while we are there. */
   while (g_main_context_iteration (NULL, FALSE))
     ;
+  deadline_drop (&logind->goodbye);
   release (logind);
   g_clear_object (&logind->bus);
   g_object_unref (logind->cancellable);
