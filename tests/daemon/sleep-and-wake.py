@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+"""Before the machine sleeps peers are told goodbye and what waits in clear is held; after it the user is back on the air."""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+import os
+import select
+import socket
+import struct
+import sys
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import hearbytest
+from hearbytest import Failed, equal
+from messagebus import MessageBus
+from scene import Friend, connect
+
+LOGIND = 'org.freedesktop.login1'
+GOODBYE = b'\0\x0c\0\x01\0\0\0\0'      # a PTR record of class IN that lives 0 seconds
+
+
+class Logind:
+    """systemd-logind as far as we talk to it: one who may delay the sleep, and the signal."""
+
+    def __init__(self, host):
+        host.start_bus()
+        self.bus = MessageBus('/proc/%d/root/run/dbus/system_bus_socket' % host.holder.pid)
+        self.bus.own(LOGIND)
+        self.lock = None
+
+    def take_lock(self):
+        """Waits until somebody wants to delay the sleep."""
+        call = self.bus.wait_call('Inhibit')
+        equal((call.args[0], call.args[1], call.args[3]), ('sleep', 'hearby', 'delay'))
+        self.lock, theirs = os.pipe()
+        self.bus.answer(call, 'h', 0, fds=[theirs])
+        os.close(theirs)
+
+    def wait_released(self):
+        if not select.select([self.lock], [], [], hearbytest.PATIENCE)[0] or os.read(self.lock, 1):
+            raise Failed('the sleep is still delayed')
+        os.close(self.lock)
+
+    def prepare(self, sleeping):
+        self.bus.signal('/org/freedesktop/login1', LOGIND + '.Manager', 'PrepareForSleep', 'b', sleeping)
+
+
+def listen_to_multicast(host):
+    def make():
+        listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            listener.setsockopt(socket.SOL_SOCKET, option, 1)
+        listener.bind(('224.0.0.251', 5353))
+        listener.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+                            struct.pack('4s4s', socket.inet_aton('224.0.0.251'), socket.inet_aton(host.address)))
+        listener.setblocking(False)
+        return listener
+    return host.inside(make)
+
+
+def packets(listener):
+    """What came so far."""
+    found = []
+    while True:
+        try:
+            found.append(listener.recv(9000))
+        except BlockingIOError:
+            return found
+
+
+def on_every_discovery(stage, discovery):
+    pronto = stage.host('pronto')
+    logind = Logind(pronto)
+    juliet = stage.person(pronto, 'juliet', discovery=discovery)
+    romeo = stage.person(stage.host('forza'), 'romeo')
+    nurse = stage.person(stage.host('verona'), 'nurse')
+    logind.take_lock()
+    bus, there = juliet.on_bus(), romeo.on_bus()
+    for person in (romeo, nurse):
+        bus.wait_peer(person, Online=True)
+        juliet.allow(person)
+    there.wait_peer(juliet, Online=True)
+    juliet.send(romeo, 'good night', '--wait=delivered')
+    nurse.stop()
+    bus.wait_peer(nurse, Online=False)
+    seq = int(juliet.send(nurse, 'are you there?'))
+
+    ears = listen_to_multicast(romeo.host)
+    logind.prepare(True)
+    logind.wait_released()
+    if not any(GOODBYE in packet and juliet.instance.encode() in packet for packet in packets(ears)):
+        raise Failed('the machine may sleep before the goodbye is on the link')
+    bus.wait_signal(lambda m: m.member == 'MessageChanged' and m.args == [seq, {'state': 'held', 'reason': 'sleep'}])
+    there.wait_peer(juliet, Online=False)
+    raw = hearbytest.RawPeer.connect(romeo.host, pronto.address, 5298)   # nobody is let in
+    raw.open(romeo.instance, juliet.instance)
+    equal(raw.expect_end(), b'')
+
+    logind.prepare(False)
+    logind.take_lock()                                                 # and so the next time
+    there.wait_peer(juliet, Online=True)
+    romeo.allow(juliet)
+    romeo.send(juliet, 'good morning', '--wait=delivered')
+    nurse.start()
+    bus.wait_peer(nurse, Online=True)
+    juliet.send(nurse, 'good morning', '--wait=delivered')
+    equal(nurse.received(), ['good morning'])
+    juliet.allow(nurse)
+    bus.wait_signal(lambda m: m.member == 'MessageChanged' and m.args[0] == seq and m.args[1]['state'] == 'delivered')
+    equal(nurse.received(), ['good morning', 'are you there?'])
+
+
+def test_embedded(stage):
+    on_every_discovery(stage, 'embedded')
+
+
+def test_avahi(stage):
+    on_every_discovery(stage, 'avahi')
+
+
+def test_streams_are_closed_first(stage):
+    """The delay lasts until every peer has the end of its stream; a peer that does not answer cannot prolong it for long."""
+    host = stage.lonely_host('pronto')
+    logind = Logind(host)
+    juliet = stage.person(host, 'juliet', discovery='off')
+    logind.take_lock()
+    friends = [Friend(juliet, 'friend%d@verona' % i, '127.0.0.%d' % (i + 2)) for i in range(3)]
+    logind.prepare(True)
+    logind.wait_released()
+    for friend in friends:
+        friend.raw.socket.setblocking(False)
+        equal(friend.raw.socket.recv(65536)[-16:], b'</stream:stream>')
+    connect(juliet, '127.0.0.2').expect_end()
+    logind.prepare(False)
+    logind.take_lock()
+    for friend in friends:
+        friend.raw.close()
+        friend.answer()
+        friend.chat()
+
+
+def test_logind_comes_and_goes(stage):
+    """Without one, and when it ends, nothing is different but that nobody tells of the sleep."""
+    host = stage.lonely_host('pronto')
+    logind = Logind(host)
+    juliet = stage.person(host, 'juliet', discovery='off')
+    logind.take_lock()
+    host.bus.kill()
+    friend = Friend(juliet, 'nurse@verona', '127.0.0.2')
+    friend.chat()
+
+
+if __name__ == '__main__':
+    hearbytest.main(test_embedded, test_avahi, test_streams_are_closed_first, test_logind_comes_and_goes)
