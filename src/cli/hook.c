@@ -120,20 +120,34 @@ pass_on (int number, siginfo_t *info, void *context)
 
 static const int passed[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
+typedef struct
+{
+  struct sigaction actions[G_N_ELEMENTS (passed)];
+  sigset_t         mask;
+} Signals;
+
+/* Diverted, and blocked until it is known where to: the command may run before fork() has told us who it is. */
 static void
-divert_signals (struct sigaction *old)
+divert_signals (Signals *old)
 {
   struct sigaction action = { .sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART };
+  sigset_t block;
 
+  sigemptyset (&block);
   for (guint i = 0; i < G_N_ELEMENTS (passed); i++)
-    sigaction (passed[i], &action, &old[i]);
+    {
+      sigaddset (&block, passed[i]);
+      sigaction (passed[i], &action, &old->actions[i]);
+    }
+  sigprocmask (SIG_BLOCK, &block, &old->mask);
 }
 
 static void
-restore_signals (const struct sigaction *old)
+restore_signals (const Signals *old)
 {
   for (guint i = 0; i < G_N_ELEMENTS (passed); i++)
-    sigaction (passed[i], &old[i], NULL);
+    sigaction (passed[i], &old->actions[i], NULL);
+  sigprocmask (SIG_SETMASK, &old->mask, NULL);
 }
 
 static void
@@ -146,21 +160,22 @@ before_exec (gpointer data)
 gboolean
 hook_wrap (char **argv, int *status, char **word, GError **error)
 {
-  struct sigaction old[G_N_ELEMENTS (passed)];
+  Signals old;
   g_autoptr (GError) problem = NULL;
   GPid pid = 0;
   int how = 0;
   gboolean ok;
 
-  divert_signals (old);
+  divert_signals (&old);
   ok = g_spawn_async (NULL, argv, NULL,
-                      G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN, before_exec, old,
+                      G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN, before_exec, &old,
                       &pid, &problem);
   wrapped = ok ? pid : 0;
+  sigprocmask (SIG_SETMASK, &old.mask, NULL);
   while (ok && waitpid (pid, &how, 0) < 0 && errno == EINTR)
     ;
   wrapped = 0;
-  restore_signals (old);
+  restore_signals (&old);
   if (!ok)
     return fail_start (error, argv[0], problem->message);
   *status = WIFSIGNALED (how) ? 128 + WTERMSIG (how) : WEXITSTATUS (how);
