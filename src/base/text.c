@@ -188,3 +188,15 @@ text_parse_time (const char *text, gint64 *unix_us)
   *unix_us = g_date_time_to_unix (time) * G_USEC_PER_SEC + g_date_time_get_microsecond (time);
   return TRUE;
 }
+
+char *
+text_shell_word (const char *text)
+{
+  g_autofree char *quoted = NULL;
+  const char *p = text;
+
+  while (g_ascii_isalnum (*p) || (guchar) *p >= 0x80 || (*p != '\0' && strchr ("@%_+=:,./-", *p) != NULL))
+    p++;
+  quoted = *p == '\0' && p != text ? g_strdup (text) : g_shell_quote (text);
+  return g_strconcat (*text == '-' ? "-- " : "", quoted, NULL);
+}

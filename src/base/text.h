@@ -25,6 +25,10 @@ typedef enum
  * separators and bytes that are not UTF-8 are shown as \xNN (per byte of their UTF-8). Caller owns. */
 char *text_escape (const char *text, TextEscape how);
 
+/* text_shell_word: @text as a word for the shell, in a hint that somebody copies: quoted where it has to be, and with
+ * "-- " in front where it would be an option. Caller owns. */
+char *text_shell_word (const char *text);
+
 /* text_is_bidi_control: U+061C, U+200E/F, U+202A-E, U+2066-9 */
 gboolean text_is_bidi_control (gunichar c);
 

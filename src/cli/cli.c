@@ -63,7 +63,7 @@ static const CliOption wait_options[] = {
 static const CliOption history_options[] = {
   { "number", 'n', "N", "the last N messages (default 50)" },
   { "search", 0, "WORDS", "only messages with all these words" },
-  { "since", 0, "TIME", "not older: 2026-11-01, or a time like 2026-11-01T10:00:00Z" },
+  { "since", 0, "TIME", "not older: 1h (ago), 2026-11-01, 2026-11-01T10:00:00Z" },
   { "until", 0, "TIME", "not younger" },
   { NULL },
 };
@@ -229,7 +229,8 @@ print_options (const CliOption *options)
 void
 cli_print_help (const CliRow *row)
 {
-  printf ("hearby %s %s%s\n%s\n\n", row->name, own_options (row)->name != NULL ? "[OPTION…] " : "", row->synopsis,
+  printf ("hearby %s%s%s%s\n%s\n\n", row->name, own_options (row)->name != NULL ? " [OPTION…]" : "",
+          *row->synopsis != '\0' ? " " : "", row->synopsis,
           row->help);
   print_options (own_options (row));
   print_options (columns_of (row));
@@ -489,6 +490,9 @@ run_without_verb (const char *word)
 
   if (word == NULL)
     g_set_error (&error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "what shall be done?\n'hearby -h' lists the verbs");
+  else if (*word == '-')
+    g_set_error (&error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
+                 "'%s' stands before the verb\noptions go after it: hearby VERB %s", word, word);
   else
     g_set_error (&error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "there is no verb '%s'\n'hearby -h' lists them",
                  word);

@@ -22,12 +22,14 @@ static gboolean
 parse_time (Cli *cli, const char *option, GVariantDict *filter, GError **error)
 {
   const char *text = cli_option (cli, option);
-  gint64 time;
+  gint64 now = g_get_real_time (), ago, time;
 
   if (text == NULL)
     return TRUE;
-  if (!text_parse_time (text, &time))
-    return cli_usage (cli, error, "'%s' is no time such as 2026-11-01 or 2026-11-01T10:00:00Z", text) == 0;
+  if (text_parse_duration (text, &ago) && ago >= 0)
+    time = now - MIN (ago, now / G_USEC_PER_SEC) * G_USEC_PER_SEC;
+  else if (!text_parse_time (text, &time))
+    return cli_usage (cli, error, "'%s' is no time such as 1h (ago), 2026-11-01 or 2026-11-01T10:00:00Z", text) == 0;
   g_variant_dict_insert (filter, option, "x", time);
   return TRUE;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/hook.h"
@@ -133,6 +134,11 @@ build_options (Cli *cli, Level level, GError **error)
       cli_usage (cli, error, "--id wants a word of at most %d bytes", LIMIT_ID);
       return NULL;
     }
+  if (expire == 0)
+    {
+      cli_usage (cli, error, "--expire wants at least a second");
+      return NULL;
+    }
   if (id != NULL)
     g_variant_dict_insert (&options, "id", "s", id);
   if (expire >= 0)
@@ -163,6 +169,7 @@ level_of (const Sent *sent)
 static gboolean
 has_failed (const Sending *sending, const Sent *sent, GError **error)
 {
+  g_autofree char *word = text_shell_word (sent->name);
   const char *reason = *sent->reason != '\0' ? sent->reason : "no reason given";
 
   if (g_str_equal (sent->state, "failed"))
@@ -172,7 +179,7 @@ has_failed (const Sending *sending, const Sent *sent, GError **error)
   else if (g_str_equal (sent->state, "held") && sending->level > LEVEL_QUEUED)
     g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_UNENCRYPTED,
                  "the message to '%s' is held, it would go unencrypted\n'hearby policy %s plaintext=allow' frees it",
-                 sent->name, sent->name);
+                 sent->name, word);
   else if (level_of (sent) == LEVEL_SENT && sending->level > LEVEL_SENT && !sent->confirms)
     g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED,
                  "'%s' has been sent the message and cannot confirm that it arrived\nwait for 'sent' instead", sent->name);

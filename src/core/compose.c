@@ -14,6 +14,7 @@ static gboolean
 check_plain (const Peer *peer, const char *name, const SendOptions *options, GError **error)
 {
   gboolean address_only = peer->row->address != NULL && !peer_is_announced (peer);
+  g_autofree char *word = text_shell_word (name);
 
   if (peer_is_online (peer) && (options->plaintext || peer->row->plaintext == PLAINTEXT_ALLOW))
     return TRUE;
@@ -30,7 +31,7 @@ check_plain (const Peer *peer, const char *name, const SendOptions *options, GEr
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_UNENCRYPTED,
                "'%s' cannot encrypt: the message would travel in clear\n"
                "'hearby send --plaintext' sends this one all the same, 'hearby policy %s plaintext=allow' every one",
-               name, name);
+               name, word);
   return FALSE;
 }
 
@@ -38,13 +39,14 @@ static gboolean
 check_receiver (Messenger *messenger, const Peer *peer, const SendOptions *options, GError **error)
 {
   g_autofree char *name = roster_dup_name (messenger->roster, peer);
+  g_autofree char *word = text_shell_word (name);
 
   if (peer->is_self)
     return TRUE;
   if (peer->row->blocked)
     {
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_BLOCKED, "'%s' is blocked\n'hearby block --off %s' undoes that",
-                   name, name);
+                   name, word);
       return FALSE;
     }
   if (options->confirm && peer->capabilities_known && !(peer->capabilities & CAPABILITY_RECEIPTS))

@@ -73,6 +73,9 @@ def test_names(stage):
     equal(offered.split(), ['Ünsal'])
     equal(harmful(romeo.cli('peers').stdout.encode()), [])
     romeo.cli('policy', names[0])
+    for name, word in (("$(id)@x", "'$(id)'"), ("a b;c@x", "'a b;c'")):
+        hint = romeo.json('send', name, 'x', check=5)['error']['hint']   # which somebody copies
+        assert 'hearby policy %s plaintext' % word in hint, hint
 
 
 def test_colour(stage):

@@ -63,6 +63,10 @@ daemon now
 peers --color=green
 peers -f name,nothing
 help frobnicate
+--json peers
+-t peers
+send juliet --expire 0 hi
+history --since yesterday
 """
 
 

@@ -100,6 +100,21 @@ test_times (void)
   g_assert_false (text_parse_time ("yesterday", &us));
 }
 
+static void
+test_shell_words (void)
+{
+  static const char *const words[][2] = {
+    { "juliet", "juliet" },   { "juliet@pronto", "juliet@pronto" }, { "日本", "日本" },     { "a b", "'a b'" },
+    { "$(id)", "'$(id)'" }, { "a'b", "'a'\\''b'" },                 { "", "''" }, { "-rf", "-- -rf" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    {
+      g_autofree char *word = text_shell_word (words[i][0]);
+      g_assert_cmpstr (word, ==, words[i][1]);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -108,6 +123,7 @@ main (int argc, char **argv)
   g_test_add_func ("/text/cut", test_cut);
   g_test_add_func ("/text/escape", test_escape);
   g_test_add_func ("/text/durations", test_durations);
+  g_test_add_func ("/text/shell-words", test_shell_words);
   g_test_add_func ("/text/times", test_times);
   return g_test_run ();
 }
