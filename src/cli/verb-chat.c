@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib-unix.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -626,6 +627,16 @@ open_chat (Chat *chat, GError **error)
   return TRUE;
 }
 
+/* In the C locale the editor swallows whatever is not ASCII, and today's terminals speak UTF-8 all the same. */
+static void
+take_utf8 (Cli *cli)
+{
+  const char *locale = setlocale (LC_CTYPE, NULL);
+
+  if ((g_strcmp0 (locale, "C") == 0 || g_strcmp0 (locale, "POSIX") == 0) && setlocale (LC_CTYPE, "C.UTF-8") != NULL)
+    cli->format.utf8 = TRUE;
+}
+
 int
 verb_chat (Cli *cli, GError **error)
 {
@@ -634,6 +645,8 @@ verb_chat (Cli *cli, GError **error)
 
   chat.person = isatty (STDIN_FILENO) && cli->format.tty && !cli->format.json;
   cli->format.json = !chat.person;
+  if (chat.person)
+    take_utf8 (cli);
   chat.input = g_string_new (NULL);
   chat.typed = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   ok = open_chat (&chat, error);

@@ -22,14 +22,14 @@ from hearbytest import equal
 class Terminal:
     """chat at a terminal of 60 columns."""
 
-    def __init__(self, person, *args):
+    def __init__(self, person, *args, **environment):
         self.master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 60))
         self.before = termios.tcgetattr(slave)
         self.slave = slave
         self.text = ''
         self.process = subprocess.Popen(person.host.argv('setsid', '--ctty', '--wait', hearbytest.HEARBY, 'chat', *args),
-                                        env=person.environment(TERM='xterm', NO_COLOR='1'), stdin=slave, stdout=slave, stderr=slave)
+                                        env=person.environment(TERM='xterm', NO_COLOR='1', **environment), stdin=slave, stdout=slave, stderr=slave)
 
     def type(self, text):
         os.write(self.master, text.encode())
@@ -87,6 +87,17 @@ def test_terminal(stage):
     chat.type('/quit\r')
     equal(chat.wait(), 0)
     equal(termios.tcgetattr(chat.slave), chat.before, 'the terminal afterwards')
+
+
+def test_no_locale(stage):
+    juliet, romeo = couple(stage)
+    chat = Terminal(romeo, 'juliet', LC_ALL='C')
+    chat.expect('juliet> ')
+    events = juliet.consumer()
+    chat.type('Grüße\r')
+    events.wait_for({'body': 'Grüße'})        # not "Gre"
+    chat.type('/quit\r')
+    equal(chat.wait(), 0)
 
 
 def test_typing(stage):
@@ -150,4 +161,4 @@ def test_restart(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_terminal, test_typing, test_signals, test_program, test_restart)
+    hearbytest.main(test_terminal, test_no_locale, test_typing, test_signals, test_program, test_restart)
