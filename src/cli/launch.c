@@ -108,12 +108,17 @@ says_ready (int notify)
   return g_strv_contains ((const char *const *) lines, "READY=1");
 }
 
+/* On a full disk the log says nothing. */
 static gboolean
 set_failed (GError **error, const char *what)
 {
   g_autofree char *log = paths_log ();
+  struct stat info;
 
-  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_DAEMON, "%s\n%s says why", what, log);
+  if (stat (log, &info) == 0 && info.st_size > 0)
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_DAEMON, "%s\n%s says why", what, log);
+  else
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_DAEMON, "%s\n'hearby daemon --off-air' says why", what);
   return FALSE;
 }
 

@@ -41,13 +41,14 @@ offer_verbs (const char *prefix)
     offer (row->name, prefix);
 }
 
+/* Each once: a peer is called by its alias, and several may be called the same. */
 static void
-offer_name (const char *before, const char *name, const char *prefix)
+offer_name (GHashTable *offered, const char *before, const char *name, const char *prefix)
 {
   g_autofree char *word = g_strconcat (before, name, NULL);
 
   /* A name that looks like an option would be one. */
-  if (*name != '-')
+  if (*name != '-' && g_hash_table_add (offered, g_strdup (name)))
     offer (word, prefix);
 }
 
@@ -57,6 +58,7 @@ offer_peers (const char *before, const char *prefix)
 {
   g_autoptr (Client) client = client_open (CLIENT_ONLY_RUNNING, NULL);
   g_autoptr (GVariant) objects = client != NULL ? client_objects (client, NULL) : NULL;
+  g_autoptr (GHashTable) offered = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   GVariantIter iter, aliases;
   g_autoptr (GVariant) manager = NULL, known = NULL;
   GVariant *interfaces;
@@ -70,7 +72,7 @@ offer_peers (const char *before, const char *prefix)
       g_autoptr (GVariant) peer = g_variant_lookup_value (interfaces, CLIENT_PEER, G_VARIANT_TYPE_VARDICT);
 
       if (peer != NULL && !dict_boolean (peer, "Self"))
-        offer_name (before, dict_string (peer, "Name"), prefix);
+        offer_name (offered, before, dict_string (peer, "Name"), prefix);
       g_variant_unref (interfaces);
     }
   manager = client_properties (client, CLIENT_ROOT, CLIENT_MANAGER, NULL);
@@ -79,7 +81,7 @@ offer_peers (const char *before, const char *prefix)
     return;
   g_variant_iter_init (&aliases, known);
   while (g_variant_iter_next (&aliases, "{&s@ao}", &name, NULL))
-    offer_name (before, name, prefix);
+    offer_name (offered, before, name, prefix);
 }
 
 static void

@@ -49,6 +49,21 @@ begin_json (Cli *cli, GVariant *manager, GVariant *health, const char *const *pr
   format_json_number (cli->result, "uptime", dict_number (health, "uptime") / G_USEC_PER_SEC);
 }
 
+static const char *
+describe_discovery (const char *discovery)
+{
+  static const char *const words[][2] = {
+    { "avahi", "on the air by avahi-daemon" },
+    { "embedded", "on the air by the built-in responder" },
+    { "off", "not announced (discovery=off), added peers reach us" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    if (g_str_equal (discovery, words[i][0]))
+      return words[i][1];
+  return "not announced yet, there is no responder";
+}
+
 static void
 print_text (Cli *cli, GVariant *manager, const char *const *problems, guint online)
 {
@@ -59,7 +74,7 @@ print_text (Cli *cli, GVariant *manager, const char *const *problems, guint onli
   g_autoptr (GString) out = g_string_new (NULL);
 
   if (dict_boolean (manager, "OnAir"))
-    air = g_strdup_printf ("on the air by %s, port %d", dict_string (manager, "Discovery"),
+    air = g_strdup_printf ("%s, port %d", describe_discovery (dict_string (manager, "Discovery")),
                            (int) dict_number (manager, "Port"));
   g_string_append_printf (out, "%s  %s%s%s\n", name, dict_string (manager, "Status"), *text != '\0' ? ": " : "", text);
   g_string_append_printf (out, "%s\n", air != NULL ? air : "not on the air");

@@ -96,6 +96,7 @@ def test_status(stage):
     equal(romeo.json('status')['status_text'], 'learning by heart')
     assert 'dnd: learning by heart' in romeo.cli('status').stdout
     assert '1 online' in romeo.cli('status').stdout
+    assert 'on the air by the built-in responder, port' in romeo.cli('status').stdout
     romeo.cli('status', 'away', 'x' * 251, check=2)
     romeo.cli('status', 'offline')
     juliet.wait_offline(romeo)
@@ -137,6 +138,9 @@ def test_trace(stage):
 def test_complete(stage):
     juliet, romeo = couple(stage)
     romeo.cli('alias', 'justice', 'juliet', 'self')
+    romeo.cli('alias', 'julep', 'juliet')     # and is called so now: one word, not two
+    equal(romeo.cli('complete', 'send', 'jule').stdout.split(), ['julep'])
+    romeo.cli('alias', '-d', 'julep')
     for words, wanted in ((['send', 'ju'], ['juliet', 'justice']), (['wait', 'online', 'jul'], ['juliet']), (['hist'], ['history']),
                           (['listen', '--from=jul'], ['--from=juliet']), (['listen', '--fr'], ['--from=']),
                           (['policy', 'juliet', 'pl'], ['plaintext=allow', 'plaintext=ask']), (['config', 'ni'], ['nick']),
