@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
 from hearbytest import equal
-from scene import Friend, check_condition, check_growth, connect, juliet_alone, memory
+from scene import Friend, check_condition, check_growth, connect, ended, juliet_alone, memory
 
 STANZA = 256 * 1024
 BEFORE_OPEN = 10 * 1000
@@ -177,14 +177,15 @@ def test_names_in_stanzas(stage):
 def test_under_a_known_name(stage):
     """The name of a friend from another address, a name that nobody has, and ours: closed within seconds, and nothing is stored."""
     juliet, nurse, evil = scene(stage)
+    strangers = []
     for name, source in (('nurse@verona', '127.0.0.1'), ('nobody@nowhere', '127.0.0.1'), ('nobody@nowhere', '127.0.0.8'),
                          ('juliet@pronto', '127.0.0.8'), ('x' * 3000, '127.0.0.8'), (EVIL + '/home', '127.0.0.1')):
         raw = connect(juliet, source)
         raw.send(HEADER % (name, ''))
         raw.message(name, 'juliet@pronto', 'trust me')
-        raw.expect_end(timeout=8)
-        raw.close()
-        nurse.chat()
+        strangers.append(raw)
+    ended(strangers, timeout=8)
+    nurse.chat()
     equal([body for body in juliet.received() if body == 'trust me'], [])
 
 

@@ -11,7 +11,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
-from hearbybus import Bus, BusError
+from hearbybus import Bus
 from hearbytest import Failed, equal
 
 MESSAGES, KILLS = (40000, 1000) if '--long' in sys.argv or 'HEARBY_LONG' in os.environ else (2000, 30)

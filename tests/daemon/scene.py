@@ -1,7 +1,6 @@
 """juliet's daemon on a host with nothing but loopback, and scripted peers that it knows by their addresses 127.0.0.x."""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-import os
 import re
 import select
 import socket

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "proxy.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #define MOST 16384
 
 typedef struct _Link Link;
@@ -167,7 +170,7 @@ pass_on (Way *way)
 static void
 no_delay (GIOStream *stream)
 {
-  g_socket_set_option (g_socket_connection_get_socket (G_SOCKET_CONNECTION (stream)), 6 /* TCP */, 1 /* NODELAY */, 1, NULL);
+  g_socket_set_option (g_socket_connection_get_socket (G_SOCKET_CONNECTION (stream)), IPPROTO_TCP, TCP_NODELAY, 1, NULL);
 }
 
 static void

@@ -2,40 +2,10 @@
 
 /* Whatever the wire does, each message arrives exactly once, in order, and its sender knows. */
 
-#include "proxy.h"
-#include "side.h"
-
-#include "base/error.h"
+#include "pair.h"
 
 #define MESSAGES 400
 #define CUTS 12
-
-typedef struct
-{
-  Side  *juliet, *romeo;
-  Proxy *to_romeo, *to_juliet;
-} Pair;
-
-static void
-pair_open (Pair *pair, ProxyManner manner, ProxyJudge judge, gpointer user_data)
-{
-  pair->juliet = side_new ("juliet@pronto");
-  pair->romeo = side_new ("romeo@forza");
-  pair->to_romeo = proxy_new (messenger_port (pair->romeo->messenger), manner, judge, user_data);
-  pair->to_juliet = proxy_new (messenger_port (pair->juliet->messenger), manner, judge, user_data);
-  side_add (pair->juliet, proxy_port (pair->to_romeo));
-  side_add (pair->romeo, proxy_port (pair->to_juliet));
-  side_meet (pair->juliet, pair->romeo);
-}
-
-static void
-pair_close (Pair *pair)
-{
-  side_free (pair->juliet);
-  side_free (pair->romeo);
-  proxy_free (pair->to_romeo);
-  proxy_free (pair->to_juliet);
-}
 
 /* There is news of the peer, so that its pause after a failure is over. */
 static void
@@ -59,6 +29,12 @@ static guint
 all_cuts (Pair *pair)
 {
   return proxy_cuts (pair->to_romeo) + proxy_cuts (pair->to_juliet);
+}
+
+static guint
+all_connections (Pair *pair)
+{
+  return proxy_connections (pair->to_romeo) + proxy_connections (pair->to_juliet);
 }
 
 /* Breaks the wire again and again at any byte, until @cuts times. */
@@ -167,7 +143,7 @@ test_never_acknowledged (void)
       hurry (pair.juliet, pair.to_romeo);
     }
   side_wait (side_state (pair.juliet, seq) == MESSAGE_EXPIRED);
-  g_assert_cmpuint (spoilt, <=, proxy_connections (pair.to_romeo) + proxy_connections (pair.to_juliet)); /* one try for each stream */
+  g_assert_cmpuint (spoilt, <=, all_connections (&pair)); /* one try for each stream */
   g_assert_cmpuint (pair.juliet->peer->queued, ==, 0);
   side_check_received (pair.romeo, "juliet", 1);
   pair_close (&pair);
@@ -241,8 +217,8 @@ test_disk_full (void)
   set_pages (pair.romeo, 1); /* SQLite makes that: not one page more */
   first = side_send (pair.juliet, large);
   second = side_send (pair.juliet, "and then this");
-  connections = proxy_connections (pair.to_romeo) + proxy_connections (pair.to_juliet);
-  side_wait (proxy_connections (pair.to_romeo) + proxy_connections (pair.to_juliet) > connections);
+  connections = all_connections (&pair);
+  side_wait (all_connections (&pair) > connections);
   g_assert_cmpint (side_state (pair.juliet, first), <, MESSAGE_DELIVERED);
   g_assert_cmpint (side_state (pair.juliet, second), <, MESSAGE_DELIVERED);
   g_assert_cmpuint (pair.romeo->received->len, ==, 0);

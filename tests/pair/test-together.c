@@ -2,37 +2,9 @@
 
 /* Both open at once and end up with one stream; receipts, markers, states and corrections get across. */
 
-#include "proxy.h"
-#include "side.h"
+#include "pair.h"
 
 #define ROUNDS 100
-
-typedef struct
-{
-  Side  *juliet, *romeo;
-  Proxy *to_romeo, *to_juliet;
-} Pair;
-
-static void
-pair_open (Pair *pair)
-{
-  pair->juliet = side_new ("juliet@pronto");
-  pair->romeo = side_new ("romeo@forza");
-  pair->to_romeo = proxy_new (messenger_port (pair->romeo->messenger), PROXY_SLICES, NULL, NULL);
-  pair->to_juliet = proxy_new (messenger_port (pair->juliet->messenger), PROXY_SLICES, NULL, NULL);
-  side_add (pair->juliet, proxy_port (pair->to_romeo));
-  side_add (pair->romeo, proxy_port (pair->to_juliet));
-  side_meet (pair->juliet, pair->romeo);
-}
-
-static void
-pair_close (Pair *pair)
-{
-  side_free (pair->juliet);
-  side_free (pair->romeo);
-  proxy_free (pair->to_romeo);
-  proxy_free (pair->to_juliet);
-}
 
 static void
 set_status (Side *side, Status status)
@@ -60,7 +32,7 @@ test_simultaneous_open (void)
 {
   Pair pair;
 
-  pair_open (&pair);
+  pair_open (&pair, PROXY_SLICES, NULL, NULL);
   for (guint round = 1; round <= ROUNDS; round++)
     {
       g_autofree char *from_juliet = g_strdup_printf ("juliet %u", round);
@@ -89,7 +61,7 @@ test_many_while_opening (void)
   Pair pair;
   guint n = 0;
 
-  pair_open (&pair);
+  pair_open (&pair, PROXY_SLICES, NULL, NULL);
   for (guint round = 0; round < 10; round++)
     {
       set_status (pair.juliet, STATUS_OFFLINE);
@@ -111,8 +83,8 @@ test_many_while_opening (void)
   pair_close (&pair);
 }
 
-/* What is said before the other side knows what we can do is acknowledged all the same. Only one of the two can reach the other, so that
- * there is one stream. */
+/* What is said before the other side knows what we can do is acknowledged all the same. Only one of the two can reach the
+ * other, so that there is one stream. */
 static void
 test_first_words (void)
 {
@@ -140,7 +112,7 @@ test_displayed (void)
   guint64 first, second;
   Pair pair;
 
-  pair_open (&pair);
+  pair_open (&pair, PROXY_SLICES, NULL, NULL);
   first = side_send (pair.juliet, "juliet 1");
   second = side_send (pair.juliet, "juliet 2");
   side_wait (side_all_delivered (pair.juliet));
@@ -163,7 +135,7 @@ test_not_displayed (void)
   guint64 first;
   Pair pair;
 
-  pair_open (&pair);
+  pair_open (&pair, PROXY_SLICES, NULL, NULL);
   messenger_configure (pair.romeo->messenger, &key, &value, 1, &restart, &error);
   g_assert_no_error (error);
   first = side_send (pair.juliet, "juliet 1");
@@ -182,7 +154,7 @@ test_typing (void)
       = { CHAT_STATE_COMPOSING, CHAT_STATE_PAUSED, CHAT_STATE_COMPOSING, CHAT_STATE_INACTIVE, CHAT_STATE_GONE };
   Pair pair;
 
-  pair_open (&pair);
+  pair_open (&pair, PROXY_SLICES, NULL, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (states); i++)
     {
       guint before = pair.juliet->typing;
@@ -210,7 +182,7 @@ test_correction (void)
   guint64 first_there;
   Pair pair;
 
-  pair_open (&pair);
+  pair_open (&pair, PROXY_SLICES, NULL, NULL);
   options.replaces = side_send (pair.juliet, "juliet 1");
   side_wait (pair.romeo->received->len == 1);
   first_there = pair.romeo->peer->last_seq;
