@@ -84,19 +84,6 @@ peer_status (const Peer *peer)
   return peer->presence != NULL ? peer->presence->status : STATUS_AVAILABLE;
 }
 
-static Sighting *
-sighting_copy (const Sighting *sighting)
-{
-  Sighting *copy = g_new0 (Sighting, 1);
-
-  copy->instance = g_strdup (sighting->instance);
-  copy->interface = sighting->interface;
-  copy->family = sighting->family;
-  copy->address = g_object_ref (sighting->address);
-  copy->txt = g_ptr_array_ref (sighting->txt);
-  return copy;
-}
-
 static int
 find_sighting (const Peer *peer, guint interface, GSocketFamily family)
 {

@@ -31,7 +31,8 @@ typedef struct
   GPtrArray      *txt;       /* GBytes in the order of the wire (avahi's lists are reversed) */
 } Sighting;
 
-void sighting_free (Sighting *sighting);
+Sighting *sighting_copy (const Sighting *sighting);
+void      sighting_free (Sighting *sighting);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Sighting, sighting_free)
 
 typedef struct

@@ -10,7 +10,6 @@
  * Keeps references to @txt's bytes. */
 Sighting *sighting_new (const char *instance, guint interface, GSocketFamily family, const guint8 *address,
                         gsize address_len, guint16 port, GPtrArray *txt);
-Sighting *sighting_copy (const Sighting *sighting);
 gboolean sighting_equal (const Sighting *a, const Sighting *b);
 
 typedef struct _Sightings Sightings;
