@@ -105,6 +105,20 @@ begin_json (Cli *cli, GPtrArray *peers)
   json_builder_end_array (cli->result);
 }
 
+/* Why the list may be shorter than it should. */
+static void
+note_problems (Client *client)
+{
+  g_autoptr (GVariant) manager = client_properties (client, CLIENT_ROOT, CLIENT_MANAGER, NULL);
+  g_autoptr (GVariant) health = manager != NULL ? g_variant_lookup_value (manager, "Health", G_VARIANT_TYPE_VARDICT) : NULL;
+  g_autofree const char **problems = NULL;
+
+  if (health == NULL || !g_variant_lookup (health, "problems", "^a&s", &problems))
+    return;
+  for (guint i = 0; problems[i] != NULL; i++)
+    cli_note ("%s", problems[i]);
+}
+
 int
 verb_peers (Cli *cli, GError **error)
 {
@@ -127,5 +141,6 @@ verb_peers (Cli *cli, GError **error)
     format_table_print (table);
   if (peers->len == 0 && cli->format.tty && !cli->format.json)
     cli_note ("nobody else is here");
+  note_problems (client);
   return 0;
 }

@@ -87,6 +87,18 @@ def test_config(stage):
     person.cli('config', 'colour', 'red', check=6)
 
 
+def test_problem(stage):
+    """Nobody sees anybody then, and peers says why."""
+    person = stage.person(stage.lonely_host('pronto'), 'juliet')
+    person.cli('config', 'discovery', 'avahi')   # that does not run there
+    person.stop()
+    person.start()
+    said = person.cli('peers').stderr
+    health = person.json('status')['health']
+    equal(len(health), 1)
+    assert health[0] in said, said
+
+
 def test_status(stage):
     juliet, romeo = couple(stage)
     romeo.cli('status', 'dnd', 'learning by heart')
@@ -149,4 +161,4 @@ def test_complete(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_alias, test_policy_and_block, test_forget, test_history, test_config, test_status, test_add, test_trace, test_complete)
+    hearbytest.main(test_alias, test_policy_and_block, test_forget, test_history, test_config, test_problem, test_status, test_add, test_trace, test_complete)
