@@ -222,8 +222,6 @@ conversation_broken (Messenger *messenger, Peer *peer)
 {
   g_autoptr (GArray) seqs = NULL;
 
-  if (peer->in_flight == 0)
-    return;
   peer->in_flight = 0;
   seqs = outbox_requeue (messenger->db, peer->row->id, NULL);
   tell_all (messenger, peer, seqs, MESSAGE_QUEUED, NULL);

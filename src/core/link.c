@@ -14,6 +14,8 @@
 #define NETWORK_REST_US (500 * 1000) /* addresses change in bursts */
 #define LIBPURPLE_NODE "libpurple"
 
+static void settle (Messenger *messenger);
+
 gboolean
 messenger_may_talk (Messenger *messenger)
 {
@@ -74,6 +76,8 @@ link_seen (const Sighting *sighting, gpointer user_data)
   streams_forget_pause (peer);
   streams_reconsider (messenger);
   conversation_pump (messenger, peer);
+  if (messenger->looked && !messenger->settled)
+    settle (messenger);
 }
 
 static void
@@ -151,10 +155,27 @@ settle (Messenger *messenger)
     }
 }
 
+static gboolean
+sees_anybody (Messenger *messenger)
+{
+  GPtrArray *peers = roster_peers (messenger->roster);
+
+  for (guint i = 0; i < peers->len; i++)
+    if (peer_is_announced (g_ptr_array_index (peers, i)))
+      return TRUE;
+  return FALSE;
+}
+
+/* Where nobody is seen the look goes on to LIMIT_SETTLE_MS: a responder may have answered somebody else just now and then rests for a
+ * second (RFC 6762 6). */
 static void
 on_settled (gpointer user_data)
 {
-  settle (user_data);
+  Messenger *messenger = user_data;
+
+  messenger->looked = TRUE;
+  if (sees_anybody (messenger) || g_str_equal (messenger_discovery (messenger), "off"))
+    settle (messenger);
 }
 
 static gboolean

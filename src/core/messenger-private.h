@@ -24,7 +24,7 @@ struct _Messenger
   GHashTable *own_names; /* folded, every one that we were published under */
   Status     status;
   char      *status_text;
-  gboolean   on_air, settled, asleep, stopped;
+  gboolean   on_air, looked, settled, asleep, stopped;
   GPtrArray *settlers;  /* who waits for it */
   GSource   *settle_timer;
   char      *network;   /* addresses_network() */
@@ -39,6 +39,7 @@ struct _Messenger
   guint      news_turns;
   guint      busy;      /* messages since memory was given back */
   GSource   *rest;
+  char      *trouble;   /* why nothing can be written down, or NULL */
   GString   *scratch;   /* of the pump */
   guint      changed;   /* MessengerChange */
   gboolean   telling;   /* tell() runs after this turn */
@@ -76,6 +77,8 @@ void streams_forget_pause (Peer *peer); /* there is news: the next try need not 
 void streams_keep_added (Messenger *messenger); /* to every address that the user added */
 void streams_close_peer (Messenger *messenger, Peer *peer, const char *condition); /* NULL: orderly */
 void streams_close_all (Messenger *messenger);
+/* streams_rest: every stream is closed for a while: what could not be written down is said again on the next ones. */
+void streams_rest (Messenger *messenger);
 void streams_check_paths (Messenger *messenger); /* interfaces went: so did what ran over them */
 void streams_set_traced (Messenger *messenger, Peer *peer);
 

@@ -162,12 +162,29 @@ purge (Messenger *messenger)
     g_warning ("the history was not cleaned: %s", error->message);
 }
 
+/* The disk is full, or gone: a receipt or a state may be lost with the turn. New streams say again what matters, when it can be written down. */
+static void
+set_trouble (Messenger *messenger, const GError *error)
+{
+  if ((error != NULL) != (messenger->trouble != NULL))
+    messenger_changed (messenger, MESSENGER_CHANGED_STATUS);
+  g_clear_pointer (&messenger->trouble, g_free);
+  if (error == NULL)
+    return;
+  messenger->trouble = g_strdup (error->message);
+  for (guint i = 0; i < roster_peers (messenger->roster)->len; i++)
+    conversation_refresh_counts (messenger, g_ptr_array_index (roster_peers (messenger->roster), i));
+  if (!messenger->stopped)
+    streams_rest (messenger);
+}
+
 static void
 tell (const GError *error, gpointer data)
 {
   g_autoptr (Messenger) messenger = data;
 
   messenger->telling = FALSE;
+  set_trouble (messenger, error);
   if (error != NULL)
     g_hash_table_remove_all (messenger->changed_messages);
   tell_soon (messenger);
@@ -298,6 +315,11 @@ messenger_add_address (Messenger *messenger, const char *uri, GError **error)
     {
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
                    "'%s' is no address\nwrite HOST, HOST:PORT or [ADDRESS]:PORT", uri);
+      return NULL;
+    }
+  if (messenger->listener != NULL && addresses_is_own (address, PEER_DEFAULT_PORT, listener_port (messenger->listener)))
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "'%s' is yourself\n'self' is your name for that", uri);
       return NULL;
     }
   for (guint i = 0; i < peers->len && peer == NULL; i++)
@@ -484,6 +506,10 @@ messenger_problems (Messenger *messenger)
 
   if (messenger->discovery != NULL && discovery_problem (messenger->discovery) != NULL)
     g_strv_builder_add (problems, discovery_problem (messenger->discovery));
+  if (messenger->trouble != NULL)
+    g_strv_builder_add (problems, messenger->trouble);
+  if (messenger->on_air && *settings_get (messenger->settings, "interfaces") == '\0' && !addresses_any_up ())
+    g_strv_builder_add (problems, "no network: no interface is up and has an address");
   if (messenger->on_air && messenger->listener == NULL)
     g_strv_builder_add (problems, "no TCP port could be opened: nobody can connect to us");
   return g_strv_builder_end (problems);
@@ -598,6 +624,7 @@ messenger_finalize (GObject *object)
   g_free (messenger->instance);
   g_free (messenger->status_text);
   g_free (messenger->network);
+  g_free (messenger->trouble);
   G_OBJECT_CLASS (messenger_parent_class)->finalize (object);
 }
 

@@ -358,6 +358,8 @@ roster_find (Roster *roster, const char *spec, GError **error)
   if (found->len > 0)
     return found;
   g_ptr_array_unref (found);
+  if (name_equal (spec, SELF))
+    return just (roster->self);
   if (roster_by_instance (roster, spec) != NULL)
     return just (roster_by_instance (roster, spec));
   for (guint i = 0; i < G_N_ELEMENTS (short_rules); i++)
@@ -373,8 +375,6 @@ roster_find (Roster *roster, const char *spec, GError **error)
   if (found->len > 0)
     return found;
   g_ptr_array_unref (found);
-  if (name_equal (spec, SELF))
-    return just (roster->self);
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND,
                "no peer is called '%s'\n'hearby peers' lists who is on the link", spec);
   return NULL;

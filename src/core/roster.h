@@ -34,8 +34,8 @@ gboolean roster_save (Roster *roster, Peer *peer, GError **error);
 /* roster_remove: out of the list and the database, with everything about it. */
 gboolean roster_remove (Roster *roster, Peer *peer, GError **error);
 
-/* roster_find: whom a user means, in this order: an alias; user@host; the short name of an allowed peer, on the air or not; a short name
- * unique on the air; one unique in the database; an address that was added; "self". Nicks never select. NOT_FOUND, AMBIGUOUS.
+/* roster_find: whom a user means, in this order: an alias; "self"; user@host; the short name of an allowed peer, on the air or not; a short name
+ * unique on the air; one unique in the database; an address that was added. Nicks never select. NOT_FOUND, AMBIGUOUS.
  * Peer, borrowed; the caller owns the array. */
 GPtrArray *roster_find (Roster *roster, const char *spec, GError **error);
 

@@ -307,6 +307,17 @@ on_header (Session *session, gpointer user_data)
     discovery_refresh (messenger->discovery, session_from (session));
 }
 
+static gboolean
+is_only_one (Session *opened)
+{
+  GPtrArray *all = session_peer (opened)->sessions;
+
+  for (guint i = 0; i < all->len; i++)
+    if (g_ptr_array_index (all, i) != opened && session_is_open (g_ptr_array_index (all, i)))
+      return FALSE;
+  return TRUE;
+}
+
 static void
 on_open (Session *session, gpointer user_data)
 {
@@ -326,6 +337,8 @@ on_open (Session *session, gpointer user_data)
       peer->capabilities_known = TRUE;
     }
   session_set_kept (session, peer->row->address != NULL && !peer_is_announced (peer));
+  if (is_only_one (session))
+    conversation_broken (messenger, peer); /* whatever is unconfirmed now has nowhere to be confirmed */
   settle_duplicates (messenger, session);
   choose_session (messenger, peer);
   conversation_pump (messenger, peer);
@@ -618,6 +631,22 @@ streams_set_traced (Messenger *messenger, Peer *peer)
 {
   for (guint i = 0; i < peer->sessions->len; i++)
     session_set_traced (g_ptr_array_index (peer->sessions, i), peer->traces != NULL);
+}
+
+void
+streams_rest (Messenger *messenger)
+{
+  GPtrArray *peers = roster_peers (messenger->roster);
+
+  for (guint i = 0; i < peers->len; i++)
+    {
+      Peer *peer = g_ptr_array_index (peers, i);
+
+      if (peer->sessions->len == 0)
+        continue;
+      retry_later (messenger, peer);
+      streams_close_peer (messenger, peer, NULL);
+    }
 }
 
 void

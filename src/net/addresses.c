@@ -168,6 +168,34 @@ addresses_is_up (GInetSocketAddress *local)
   return up;
 }
 
+gboolean
+addresses_any_up (void)
+{
+  struct ifaddrs *all = NULL;
+  gboolean up = FALSE;
+
+  if (getifaddrs (&all) != 0)
+    return TRUE;
+  for (struct ifaddrs *i = all; i != NULL && !up; i = i->ifa_next)
+    up = is_inet (i) && (i->ifa_flags & IFF_LOOPBACK) == 0
+         && (i->ifa_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
+  freeifaddrs (all);
+  return up;
+}
+
+gboolean
+addresses_is_own (const char *text, guint16 default_port, guint16 port)
+{
+  g_autoptr (GSocketConnectable) where = g_network_address_parse (text, default_port, NULL);
+  GNetworkAddress *parsed = where != NULL ? G_NETWORK_ADDRESS (where) : NULL;
+  g_autoptr (GSocketAddress) address
+      = parsed != NULL && g_network_address_get_port (parsed) == port
+            ? g_inet_socket_address_new_from_string (g_network_address_get_hostname (parsed), port)
+            : NULL;
+
+  return address != NULL && addresses_is_up (G_INET_SOCKET_ADDRESS (address));
+}
+
 static gboolean
 matches_any (const char *name, char **globs)
 {

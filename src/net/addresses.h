@@ -25,6 +25,12 @@ GPtrArray *addresses_alternatives (GInetSocketAddress *remote, guint interface);
 /* addresses_is_up: @local is still an address of an interface that is up and has a carrier. */
 gboolean addresses_is_up (GInetSocketAddress *local);
 
+/* addresses_any_up: some interface besides loopback is up and has an address. */
+gboolean addresses_any_up (void);
+
+/* addresses_is_own: @text, as addresses_normalize() answers it, is @port at an address of this host. A name is nobody's here. */
+gboolean addresses_is_own (const char *text, guint16 default_port, guint16 port);
+
 /* addresses_network: a word that tells this network from another: all routable addresses with their prefixes, sorted; "" where there are
  * none. @ignore: globs of interfaces that do not count. The caller owns it. */
 char *addresses_network (char **ignore);
