@@ -133,7 +133,7 @@ def test_messages_of_a_stranger(stage):
         if part == 0:
             before = memory(juliet)                 # by then everything has been used once
     equal(nurse.bus.peers()[evil.path]['Unread'], 8004)
-    check_growth(juliet, before, 12e6)
+    check_growth(juliet, before, 24e6)              # what lay in queues at the worst moment; leaks show at the end
 
 
 if __name__ == '__main__':
