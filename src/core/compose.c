@@ -173,6 +173,8 @@ messenger_send (Messenger *messenger, Peer **to, gsize n_to, const char *text, c
 
   if (!check_text (text, error))
     return NULL;
+  if (options->key != NULL && !sent_keys_check (options->key, n_to, error))
+    return NULL;
   if (options->key != NULL && (seqs = sent_keys_get (messenger->db, options->key, g_get_real_time ())) != NULL)
     return g_steal_pointer (&seqs);
   for (gsize i = 0; i < n_to; i++)

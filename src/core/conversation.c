@@ -55,6 +55,13 @@ conversation_refresh_counts (Messenger *messenger, Peer *peer)
   messenger_changed (messenger, MESSENGER_CHANGED_UNREAD);
 }
 
+void
+conversation_recount (Messenger *messenger, Peer *peer)
+{
+  peer->in_flight = outbox_in_flight (messenger->db, peer->row->id);
+  conversation_refresh_counts (messenger, peer);
+}
+
 static void
 tell_all (Messenger *messenger, Peer *peer, GArray *seqs, MessageState state, const char *reason)
 {
@@ -197,8 +204,8 @@ pump_after (const GError *error, gpointer data)
   if (peer == NULL)
     return;
   peer->pumping = FALSE;
-  if (error != NULL || peer->queued == 0 || closure->messenger->stopped)
-    return;
+  if (error != NULL || peer->queued == 0 || closure->messenger->stopped || closure->messenger->failed)
+    return; /* what is sent while that cannot be stored would be sent again and again */
   if (peer->session == NULL)
     streams_want (closure->messenger, peer);
   else if (!has_to_wait (peer))
@@ -383,17 +390,20 @@ receive_body (Messenger *messenger, Session *session, Peer *peer, const Stanza *
     turn_after (messenger->turn, receipt_after, closure_new (messenger, peer, stanza->id));
 }
 
+/* A receipt comes when the peer likes: also for what was not waiting for one, has expired, or was acknowledged before. */
 static void
 receive_receipt (Messenger *messenger, Peer *peer, const char *id)
 {
   g_autoptr (MessageRow) row = messages_find (messenger->db, peer->row->id, DIRECTION_OUT, id);
+  gboolean in_flight = row != NULL && row->state == MESSAGE_SENT && row->confirms;
 
-  if (row == NULL || row->state == MESSAGE_DELIVERED || row->state == MESSAGE_READ)
+  if (row == NULL)
     return;
-  if (row->state == MESSAGE_SENT && peer->in_flight > 0)
-    peer->in_flight--;
   conversation_change (messenger, peer, row->seq, MESSAGE_DELIVERED, NULL, TRUE);
-  conversation_count_down (messenger, peer);
+  if (in_flight && peer->in_flight > 0)
+    peer->in_flight--;
+  if (in_flight || row->state == MESSAGE_QUEUED || row->state == MESSAGE_HELD)
+    conversation_count_down (messenger, peer);
   if (peer->in_flight == 0 && peer->queued > 0)
     conversation_pump (messenger, peer);
 }

@@ -43,6 +43,7 @@ struct _Messenger
   GString   *scratch;   /* of the pump */
   guint      changed;   /* MessengerChange */
   gboolean   telling;   /* tell() runs after this turn */
+  gboolean   failed;    /* the last commit */
   guint      unread;
   GSource   *expiry;
   gint64     started;
@@ -58,6 +59,16 @@ void messenger_message_added (Messenger *messenger, MessageRow *row); /* takes i
 void messenger_changed (Messenger *messenger, MessengerChange changed);
 Peer *messenger_add_peer (Messenger *messenger, const char *instance, const char *address, GError **error);
 gboolean messenger_may_talk (Messenger *messenger); /* on the air, awake, not offline */
+
+/* messenger_await_peer: @peer is told of when its row is stored. */
+void messenger_await_peer (Messenger *messenger, const Peer *peer);
+
+/* fault.c: the database cannot be written ---------------------------------------------------------------------------- */
+
+/* fault_happened: what was not stored did not happen: the counts are those of the database again. Nothing is sent, and what is due stays
+ * due, until it was tried again after a while. */
+void fault_happened (Messenger *messenger);
+void fault_try (Messenger *messenger);
 
 /* link.c: who is there ----------------------------------------------------------------------------------------------- */
 
@@ -97,6 +108,8 @@ void conversation_expire (Messenger *messenger);
 void conversation_change (Messenger *messenger, Peer *peer, guint64 seq, MessageState state, const char *reason,
                           gboolean confirms);
 void conversation_count_down (Messenger *messenger, Peer *peer); /* one less waits for it */
+/* conversation_recount: all that is counted of @peer, after a commit that failed. */
+void conversation_recount (Messenger *messenger, Peer *peer);
 void conversation_refresh_counts (Messenger *messenger, Peer *peer);
 
 /* trace.c: what is really happening ------------------------------------------------------------------------------- */

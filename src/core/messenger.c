@@ -186,9 +186,9 @@ tell (const GError *error, gpointer data)
   messenger->telling = FALSE;
   set_trouble (messenger, error);
   if (error != NULL)
-    g_hash_table_remove_all (messenger->changed_messages);
+    fault_happened (messenger);
   tell_soon (messenger);
-  if (messenger->stopped)
+  if (messenger->stopped || messenger->failed)
     return;
   set_expiry (messenger);
   purge (messenger);
@@ -278,9 +278,21 @@ peer_after (const GError *error, gpointer data)
   Peer *peer = roster_by_id (added->messenger->roster, added->id);
 
   if (peer != NULL)
+    peer->unstored = error != NULL;
+  if (peer != NULL && error == NULL)
     g_signal_emit (added->messenger, signals[PEER_ADDED], 0, peer);
   g_object_unref (added->messenger);
   g_free (added);
+}
+
+void
+messenger_await_peer (Messenger *messenger, const Peer *peer)
+{
+  NewPeer *added = g_new (NewPeer, 1);
+
+  added->messenger = g_object_ref (messenger);
+  added->id = peer->row->id;
+  turn_after (messenger->turn, peer_after, added);
 }
 
 Peer *
@@ -288,17 +300,13 @@ messenger_add_peer (Messenger *messenger, const char *instance, const char *addr
 {
   Peer *superfluous = roster_superfluous (messenger->roster);
   Peer *peer;
-  NewPeer *added;
 
   if (superfluous != NULL)
     messenger_forget (messenger, superfluous, NULL);
   peer = roster_add (messenger->roster, instance, address, error);
   if (peer == NULL)
     return NULL;
-  added = g_new (NewPeer, 1);
-  added->messenger = g_object_ref (messenger);
-  added->id = peer->row->id;
-  turn_after (messenger->turn, peer_after, added);
+  messenger_await_peer (messenger, peer);
   return peer;
 }
 
@@ -526,7 +534,12 @@ messenger_unread (Messenger *messenger)
 static gboolean
 on_expiry (gpointer user_data)
 {
-  conversation_expire (user_data);
+  Messenger *messenger = user_data;
+
+  conversation_expire (messenger);
+  if (messenger->failed)
+    fault_try (messenger);
+  messenger_tell (messenger);
   return G_SOURCE_CONTINUE;
 }
 

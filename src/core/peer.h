@@ -51,6 +51,7 @@ typedef struct
   guint      unread, queued;
   guint      in_flight; /* handed to a stream, receipt promised, not here yet */
   guint64    last_seq;
+  gboolean   unstored;   /* its row was rolled back */
   gboolean   written_to; /* the user wrote to it at some time: it is no stranger */
 
   GPtrArray *probes;    /* who waits for a stream and an answer, or NULL */

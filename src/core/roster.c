@@ -19,6 +19,7 @@ struct _Roster
   GHashTable *by_short; /* folded short name → GPtrArray of Peer */
   GPtrArray  *aliases;  /* Alias */
   Peer       *self;
+  gint64      last_id;  /* given; also to one whose row was rolled back, so that no other gets it, and his messages with it */
 };
 
 static void
@@ -99,6 +100,7 @@ load (Roster *roster, GError **error)
       peer->unread = messages_unread (roster->db, row->id);
       peer->queued = outbox_count (roster->db, row->id);
       peer->last_seq = messages_last_seq (roster->db, row->id);
+      peer->written_to = row->plaintext == PLAINTEXT_ALLOW || messages_written_to (roster->db, row->id);
     }
   roster->aliases = aliases_load (roster->db, error);
   if (roster->aliases == NULL)
@@ -120,6 +122,7 @@ roster_new (Database *db, GError **error)
   Roster *roster = g_new0 (Roster, 1);
 
   roster->db = db;
+  roster->last_id = peers_last_id (db);
   roster->peers = g_ptr_array_new_with_free_func ((GDestroyNotify) peer_free);
   roster->by_id = g_hash_table_new (g_int64_hash, g_int64_equal);
   roster->by_name = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -217,10 +220,12 @@ roster_add (Roster *roster, const char *instance, const char *address, GError **
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE, "%d peers are the most", LIMIT_PEERS);
       return NULL;
     }
+  row->id = roster->last_id + 1;
   row->instance = g_strdup (instance);
   row->address = g_strdup (address);
-  if (!peers_save (roster->db, row, error))
+  if (!peers_restore (roster->db, row, error))
     return NULL;
+  roster->last_id = row->id;
   return take_row (roster, g_steal_pointer (&row));
 }
 
@@ -242,6 +247,12 @@ gboolean
 roster_save (Roster *roster, Peer *peer, GError **error)
 {
   return peers_save (roster->db, peer->row, error);
+}
+
+gboolean
+roster_restore (Roster *roster, Peer *peer, GError **error)
+{
+  return peers_restore (roster->db, peer->row, error);
 }
 
 gboolean
@@ -428,6 +439,22 @@ roster_set_alias (Roster *roster, const char *name, Peer **peers, gsize n_peers,
   for (gsize i = 0; i < n_peers; i++)
     ids[i] = peers[i]->row->id;
   if (!aliases_set (roster->db, name, ids, n_peers, error))
+    return FALSE;
+  aliases = aliases_load (roster->db, error);
+  if (aliases == NULL)
+    return FALSE;
+  g_ptr_array_unref (roster->aliases);
+  roster->aliases = aliases;
+  apply_aliases (roster);
+  return TRUE;
+}
+
+gboolean
+roster_move_aliases (Roster *roster, const Peer *from, const Peer *to, GError **error)
+{
+  GPtrArray *aliases;
+
+  if (!aliases_move (roster->db, from->row->id, to->row->id, error))
     return FALSE;
   aliases = aliases_load (roster->db, error);
   if (aliases == NULL)

@@ -31,6 +31,9 @@ gboolean roster_rename (Roster *roster, Peer *peer, const char *instance, GError
 /* roster_save: the row of @peer */
 gboolean roster_save (Roster *roster, Peer *peer, GError **error);
 
+/* roster_restore: the same for one whose row was rolled back */
+gboolean roster_restore (Roster *roster, Peer *peer, GError **error);
+
 /* roster_remove: out of the list and the database, with everything about it. */
 gboolean roster_remove (Roster *roster, Peer *peer, GError **error);
 
@@ -45,3 +48,5 @@ char *roster_dup_name (Roster *roster, const Peer *peer);
 /* Aliases. */
 GPtrArray *roster_aliases (Roster *roster); /* Alias, borrowed */
 gboolean   roster_set_alias (Roster *roster, const char *name, Peer **peers, gsize n_peers, GError **error);
+/* roster_move_aliases: where @from was meant, @to is meant from now on. */
+gboolean   roster_move_aliases (Roster *roster, const Peer *from, const Peer *to, GError **error);

@@ -14,6 +14,8 @@ struct _Turn
   GSource  *source;
 };
 
+static void schedule (Turn *turn);
+
 static void
 run (Turn *turn)
 {
@@ -33,6 +35,8 @@ run (Turn *turn)
 
       effect->func (error, effect->data);
     }
+  if (database_is_dirty (turn->db))
+    schedule (turn); /* what an effect wrote does not wait for somebody else's turn */
 }
 
 static gboolean
@@ -40,6 +44,18 @@ on_turn (gpointer user_data)
 {
   run (user_data);
   return G_SOURCE_REMOVE;
+}
+
+/* The priority of I/O: whatever else is ready in the next turn still goes into the same commit, nothing can starve it. */
+static void
+schedule (Turn *turn)
+{
+  if (turn->source != NULL)
+    return;
+  turn->source = g_idle_source_new ();
+  g_source_set_priority (turn->source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (turn->source, on_turn, turn, NULL);
+  g_source_attach (turn->source, g_main_context_get_thread_default ());
 }
 
 Turn *
@@ -58,6 +74,9 @@ turn_free (Turn *turn)
   if (turn == NULL)
     return;
   turn_flush (turn);
+  if (turn->source != NULL)
+    g_source_destroy (turn->source);
+  g_clear_pointer (&turn->source, g_source_unref);
   g_array_unref (turn->effects);
   g_free (turn);
 }
@@ -68,13 +87,7 @@ turn_after (Turn *turn, TurnFunc func, gpointer data)
   Effect effect = { func, data };
 
   g_array_append_val (turn->effects, effect);
-  if (turn->source != NULL)
-    return;
-  /* The priority of I/O: whatever else is ready in the next turn still goes into the same commit, nothing can starve it. */
-  turn->source = g_idle_source_new ();
-  g_source_set_priority (turn->source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (turn->source, on_turn, turn, NULL);
-  g_source_attach (turn->source, g_main_context_get_thread_default ());
+  schedule (turn);
 }
 
 void

@@ -40,18 +40,23 @@ sent_keys_get (Database *db, const char *key, gint64 now)
 }
 
 gboolean
+sent_keys_check (const char *key, gsize n, GError **error)
+{
+  if (!check_name (key, "key of a message", error))
+    return FALSE;
+  if (n <= LIMIT_PEERS)
+    return TRUE;
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "a message has at most %d receivers", LIMIT_PEERS);
+  return FALSE;
+}
+
+gboolean
 sent_keys_set (Database *db, const char *key, const guint64 *seqs, gsize n, gint64 now, GError **error)
 {
   sqlite3_stmt *stmt;
 
-  if (!check_name (key, "key of a message", error))
+  if (!sent_keys_check (key, n, error))
     return FALSE;
-  if (n > LIMIT_PEERS)
-    {
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "a message has at most %d receivers",
-                   LIMIT_PEERS);
-      return FALSE;
-    }
   stmt = database_prepare (db, "INSERT INTO sent_key VALUES (?1, ?2, ?3)"
                                " ON CONFLICT DO UPDATE SET seqs = excluded.seqs, time = excluded.time");
   database_bind_text (stmt, 1, key);

@@ -71,6 +71,8 @@ GPtrArray *outbox_next (Database *db, gint64 peer, guint64 after, guint limit, G
 
 guint outbox_count (Database *db, gint64 peer); /* QUEUED, HELD, and SENT that may go again */
 
+guint outbox_in_flight (Database *db, gint64 peer); /* SENT that may go again */
+
 /* outbox_requeue: SENT with confirms goes back to QUEUED: after a stream broke (@peer) or a restart (0: all). Answers the seqs. */
 GArray *outbox_requeue (Database *db, gint64 peer, GError **error);
 
@@ -114,6 +116,8 @@ guint64 messages_last_seq (Database *db, gint64 peer); /* 0: of all; 0 where the
 gboolean messages_written_to (Database *db, gint64 peer);
 
 /* Idempotence: send --id KEY within 7 days. ------------------------------------------------------------------ */
+/* sent_keys_check: whether sent_keys_set() would take that. */
+gboolean sent_keys_check (const char *key, gsize n, GError **error);
 GArray  *sent_keys_get (Database *db, const char *key, gint64 now); /* guint64 seqs, or NULL */
 gboolean sent_keys_set (Database *db, const char *key, const guint64 *seqs, gsize n, gint64 now, GError **error);
 

@@ -101,16 +101,14 @@ check_row (Database *db, const PeerRow *row, const char *folded, GError **error)
         g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "a peer's name is not UTF-8");
         return FALSE;
       }
-  if (row->id != 0 && !peer_exists (db, row->id))
-    return fail_no_peer (row->id, error);
   if (folded == NULL || instance_is_free (db, folded, row->id))
     return TRUE;
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_EXISTS, "a peer '%s' is known already", row->instance);
   return FALSE;
 }
 
-gboolean
-peers_save (Database *db, PeerRow *row, GError **error)
+static gboolean
+write_row (Database *db, PeerRow *row, GError **error)
 {
   g_autofree char *folded = row->instance != NULL ? g_ascii_strdown (row->instance, -1) : NULL;
   sqlite3_stmt    *stmt;
@@ -134,6 +132,26 @@ peers_save (Database *db, PeerRow *row, GError **error)
   if (row->id == 0)
     row->id = database_last_id (db);
   return TRUE;
+}
+
+gboolean
+peers_save (Database *db, PeerRow *row, GError **error)
+{
+  if (row->id != 0 && !peer_exists (db, row->id))
+    return fail_no_peer (row->id, error);
+  return write_row (db, row, error);
+}
+
+gboolean
+peers_restore (Database *db, PeerRow *row, GError **error)
+{
+  return write_row (db, row, error);
+}
+
+gint64
+peers_last_id (Database *db)
+{
+  return database_read_one (db, database_prepare (db, "SELECT seq FROM sqlite_sequence WHERE name = 'peer'"), 0);
 }
 
 gboolean
@@ -245,4 +263,14 @@ aliases_set (Database *db, const char *name, const gint64 *peers, gsize n_peers,
         return FALSE;
     }
   return TRUE;
+}
+
+gboolean
+aliases_move (Database *db, gint64 from, gint64 to, GError **error)
+{
+  sqlite3_stmt *stmt = database_prepare (db, "UPDATE OR IGNORE alias SET peer = ?2 WHERE peer = ?1");
+
+  sqlite3_bind_int64 (stmt, 1, from);
+  sqlite3_bind_int64 (stmt, 2, to);
+  return database_write (db, stmt, error);
 }

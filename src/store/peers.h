@@ -33,6 +33,12 @@ GPtrArray *peers_load (Database *db, GError **error);
 /* peers_save: writes the row; one with id 0 is inserted and gets its id. Two rows never have the same folded instance: EXISTS. */
 gboolean peers_save (Database *db, PeerRow *row, GError **error);
 
+/* peers_restore: the same for a row with an id of the caller's, whether it is there or not: it may have been rolled back. */
+gboolean peers_restore (Database *db, PeerRow *row, GError **error);
+
+/* peers_last_id: the highest that was ever given and stored. */
+gint64 peers_last_id (Database *db);
+
 /* peers_forget: the row, its aliases, messages, seen ids: everything about it. */
 gboolean peers_forget (Database *db, gint64 id, GError **error);
 
@@ -45,3 +51,5 @@ typedef struct
 
 GPtrArray *aliases_load (Database *db, GError **error); /* Alias, the array owns them, ordered by name */
 gboolean   aliases_set (Database *db, const char *name, const gint64 *peers, gsize n_peers, GError **error); /* 0 peers: remove */
+/* aliases_move: where @from is in one, @to is from now on. */
+gboolean   aliases_move (Database *db, gint64 from, gint64 to, GError **error);
