@@ -187,36 +187,70 @@ find_added (Messenger *messenger, GInetSocketAddress *address, const char *from)
   return unnamed;
 }
 
-/* One known by address gets the name that its header tells. Where somebody of that name is known already, the address becomes his. */
+/* The address that the user added to @peer is where @to lives. Who waits for an answer from there gets his. */
+static void
+move_address (Messenger *messenger, Peer *peer, Peer *to)
+{
+  g_free (to->row->address);
+  to->row->address = g_steal_pointer (&peer->row->address);
+  g_ptr_array_extend_and_steal (to->added, g_steal_pointer (&peer->added));
+  peer->added = g_ptr_array_new_with_free_func (g_object_unref);
+  if (to->probes == NULL)
+    to->probes = g_steal_pointer (&peer->probes);
+  else if (peer->probes != NULL)
+    g_ptr_array_extend_and_steal (to->probes, g_steal_pointer (&peer->probes));
+  roster_save (messenger->roster, peer, NULL);
+  roster_save (messenger->roster, to, NULL);
+  messenger_peer_changed (messenger, peer, PEER_CHANGED_NAME | PEER_CHANGED_ADDRESSES);
+  messenger_peer_changed (messenger, to, PEER_CHANGED_NAME | PEER_CHANGED_ADDRESSES);
+}
+
+/* Somebody else answers where @peer was. He is somebody new, and has neither @peer's history nor the yes that the user gave for him. */
 static Peer *
-name_added (Messenger *messenger, Peer *peer, const char *from)
+name_successor (Messenger *messenger, Peer *peer, Session *session, const char *from)
+{
+  Peer *successor = messenger_add_peer (messenger, from, NULL, NULL);
+
+  if (successor == NULL)
+    return NULL;
+  move_address (messenger, peer, successor);
+  g_ptr_array_remove (peer->sessions, session);
+  bind_peer (messenger, session, successor);
+  choose_session (messenger, peer);
+  return successor;
+}
+
+/* @known is who answers at the address, which becomes his: unless mDNS says that he lives elsewhere. */
+static Peer *
+join_known (Messenger *messenger, Peer *peer, Session *session, Peer *known)
+{
+  if (peer_is_announced (known) && !peer_has_address (known, session_remote (session)))
+    return NULL;
+  move_address (messenger, peer, known);
+  roster_move_aliases (messenger->roster, peer, known, NULL);
+  for (guint i = 0; i < peer->sessions->len; i++)
+    bind_peer (messenger, g_ptr_array_index (peer->sessions, i), known);
+  g_ptr_array_set_size (peer->sessions, 0);
+  messenger_forget (messenger, peer, NULL);
+  return known;
+}
+
+/* One known by address only gets the name that its header tells. */
+static Peer *
+name_added (Messenger *messenger, Peer *peer, Session *session, const char *from)
 {
   Peer *known = roster_by_instance (messenger->roster, from);
   g_autoptr (GError) error = NULL;
 
   if (known == peer)
     return peer;
-  if (known == NULL)
-    {
-      if (roster_rename (messenger->roster, peer, from, &error))
-        messenger_peer_changed (messenger, peer, PEER_CHANGED_NAME);
-      return error == NULL ? peer : NULL;
-    }
-  if (peer->row->instance != NULL)
-    return NULL; /* it had another name: not for a stranger's header to join two people */
-  g_free (known->row->address);
-  known->row->address = g_strdup (peer->row->address);
-  for (guint i = 0; i < peer->added->len; i++)
-    g_ptr_array_add (known->added, g_object_ref (g_ptr_array_index (peer->added, i)));
-  if (peer->alias != NULL)
-    roster_set_alias (messenger->roster, peer->alias, &known, 1, NULL);
-  roster_save (messenger->roster, known, NULL);
-  for (guint i = 0; i < peer->sessions->len; i++)
-    bind_peer (messenger, g_ptr_array_index (peer->sessions, i), known);
-  g_ptr_array_set_size (peer->sessions, 0);
-  messenger_forget (messenger, peer, NULL);
-  messenger_peer_changed (messenger, known, PEER_CHANGED_NAME | PEER_CHANGED_ADDRESSES);
-  return known;
+  if (known == NULL && peer->row->instance != NULL)
+    return name_successor (messenger, peer, session, from);
+  if (known != NULL) /* had it another name, it is not for a stranger's header to join two people */
+    return peer->row->instance == NULL ? join_known (messenger, peer, session, known) : NULL;
+  if (roster_rename (messenger->roster, peer, from, &error))
+    messenger_peer_changed (messenger, peer, PEER_CHANGED_NAME);
+  return error == NULL ? peer : NULL;
 }
 
 static Peer *
@@ -234,7 +268,7 @@ identify (Messenger *messenger, Session *session)
   if (strlen (from) > LIMIT_INSTANCE || !g_utf8_validate (from, -1, NULL))
     return NULL;
   peer = find_added (messenger, remote, from);
-  return peer != NULL ? name_added (messenger, peer, from) : NULL;
+  return peer != NULL ? name_added (messenger, peer, session, from) : NULL;
 }
 
 static guint
@@ -288,10 +322,12 @@ check_answer (Messenger *messenger, Session *session)
     return;
   named = peer->row->address != NULL && !peer_is_announced (peer) && strlen (from) <= LIMIT_INSTANCE
                   && g_utf8_validate (from, -1, NULL)
-              ? name_added (messenger, peer, from)
+              ? name_added (messenger, peer, session, from)
               : NULL;
   if (named == NULL)
     session_refuse (session, "invalid-from");
+  else if (named->row->blocked)
+    session_refuse (session, "not-authorized");
 }
 
 static void
@@ -560,9 +596,8 @@ dial (Messenger *messenger, Peer *peer)
       session = session_dial (own, peer->row->instance, peer, &g_array_index (targets, DialerTarget, first),
                               targets->len - first, &session_events, messenger);
     }
-  else
-    session = session_dial_host (own, peer->row->instance, peer, peer->row->address, PEER_DEFAULT_PORT, &session_events,
-                                 messenger);
+  else /* whoever is there now: one who has another name than before would refuse to be called by that */
+    session = session_dial_host (own, NULL, peer, peer->row->address, PEER_DEFAULT_PORT, &session_events, messenger);
   if (peer->capabilities_known)
     session_set_capabilities (session, peer->capabilities);
   session_set_traced (session, peer->traces != NULL);
