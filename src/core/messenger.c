@@ -166,6 +166,8 @@ purge (Messenger *messenger)
 static void
 set_trouble (Messenger *messenger, const GError *error)
 {
+  if (!turn_wrote (messenger->turn))
+    return;
   if ((error != NULL) != (messenger->trouble != NULL))
     messenger_changed (messenger, MESSENGER_CHANGED_STATUS);
   g_clear_pointer (&messenger->trouble, g_free);

@@ -458,6 +458,7 @@ on_ended (Session *session, const GError *error, gpointer user_data)
   Peer *peer = session_peer (session);
   gboolean was_open = session_opened (session) != 0;
   gboolean unconfirmed = session_unconfirmed (session);
+  gboolean unanswered = unconfirmed && peer != NULL && peer->in_flight > 0; /* it took our words and gave no receipt: not at once again */
   gboolean early = session_was_closed_early (session);
 
   g_debug ("stream with %s ended: %s", peer != NULL && peer->row->instance != NULL ? peer->row->instance : "a stranger",
@@ -481,7 +482,7 @@ on_ended (Session *session, const GError *error, gpointer user_data)
           probe_failed (peer, error);
         }
     }
-  if (!was_open || error != NULL)
+  if (!was_open || error != NULL || unanswered)
     retry_later (messenger, peer);
   conversation_pump (messenger, peer);
 }

@@ -12,6 +12,7 @@ struct _Turn
   Database *db;
   GArray   *effects; /* Effect */
   GSource  *source;
+  gboolean  wrote;
 };
 
 static void schedule (Turn *turn);
@@ -27,7 +28,8 @@ run (Turn *turn)
     g_source_destroy (turn->source);
   g_clear_pointer (&turn->source, g_source_unref);
 
-  if (database_is_dirty (turn->db) && !database_commit (turn->db, &error))
+  turn->wrote = database_is_dirty (turn->db);
+  if (turn->wrote && !database_commit (turn->db, &error))
     g_warning ("nothing of this turn was stored: %s", error->message);
   for (guint i = 0; i < effects->len; i++)
     {
@@ -88,6 +90,12 @@ turn_after (Turn *turn, TurnFunc func, gpointer data)
 
   g_array_append_val (turn->effects, effect);
   schedule (turn);
+}
+
+gboolean
+turn_wrote (Turn *turn)
+{
+  return turn->wrote;
 }
 
 void

@@ -17,5 +17,8 @@ void  turn_free (Turn *turn); /* commits and runs what waits */
 /* turn_after: @func runs once after the next commit, in the order of the calls. It owns @data then. */
 void turn_after (Turn *turn, TurnFunc func, gpointer data);
 
+/* turn_wrote: within a TurnFunc: there was something to commit. */
+gboolean turn_wrote (Turn *turn);
+
 /* turn_flush: the commit now, and what waits for it; what that adds runs as well (at the end of the daemon). */
 void turn_flush (Turn *turn);
