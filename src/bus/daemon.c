@@ -157,6 +157,7 @@ serve (Daemon *daemon, gboolean announce)
 static void
 close_all (Daemon *daemon)
 {
+  lock_clear (daemon->lock); /* who comes now waits for the lock, instead of for somebody who goes */
   if (daemon->messenger != NULL)
     messenger_stop (daemon->messenger);
   logind_free (daemon->logind);

@@ -67,6 +67,13 @@ lock_take (const char *path, char **holder, GError **error)
   return fd;
 }
 
+void
+lock_clear (int fd)
+{
+  if (ftruncate (fd, 0) != 0)
+    g_message ("cannot empty the lock file: %s", g_strerror (errno));
+}
+
 gboolean
 lock_write (int fd, const char *address, GError **error)
 {

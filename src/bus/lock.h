@@ -11,3 +11,6 @@ int lock_take (const char *path, char **holder, GError **error);
 
 /* lock_write: where we listen. */
 gboolean lock_write (int fd, const char *address, GError **error);
+
+/* lock_clear: nowhere any more, while the lock is still held: the next daemon waits for that. */
+void lock_clear (int fd);

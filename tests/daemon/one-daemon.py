@@ -135,6 +135,19 @@ def test_what_a_crash_leaves(stage):
     person.cli('daemon', '--stop')
 
 
+def test_one_goes_another_comes(stage):
+    """A daemon that was told to end, by a logout perhaps, is no obstacle for the verb that comes right behind."""
+    person = alone(stage)
+    person.cli('history')
+    for _ in range(10):
+        os.kill(pid_of(person), signal.SIGTERM)
+        with open(data(person, 'lock')) as file:
+            while file.read().startswith('unix:'):                       # until it has begun to end
+                file.seek(0)
+        person.cli('history')
+    person.cli('daemon', '--stop')
+
+
 def test_two_data_folders_share_a_runtime_folder(stage):
     host = stage.lonely_host('pronto')
     juliet = stage.person(host, 'juliet', discovery='off', start=False)
@@ -196,5 +209,5 @@ def test_activation(stage):
 
 if __name__ == '__main__':
     hearbytest.main(test_cron_first_desktop_later, test_a_session_ends_and_another_begins, test_ten_verbs_at_once,
-                    test_what_a_crash_leaves, test_two_data_folders_share_a_runtime_folder, test_without_a_runtime_folder,
+                    test_what_a_crash_leaves, test_one_goes_another_comes, test_two_data_folders_share_a_runtime_folder, test_without_a_runtime_folder,
                     test_activation)
