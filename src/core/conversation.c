@@ -204,7 +204,7 @@ pump_after (const GError *error, gpointer data)
   if (peer == NULL)
     return;
   peer->pumping = FALSE;
-  if (error != NULL || peer->queued == 0 || closure->messenger->stopped || closure->messenger->failed)
+  if (error != NULL || peer->queued == 0 || closure->messenger->stopped || closure->messenger->trouble != NULL)
     return; /* what is sent while that cannot be stored would be sent again and again */
   if (peer->session == NULL)
     streams_want (closure->messenger, peer);

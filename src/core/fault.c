@@ -26,19 +26,24 @@ list_touched (Messenger *messenger)
 }
 
 void
-fault_happened (Messenger *messenger)
+fault_happened (Messenger *messenger, const GError *error)
 {
   g_autoptr (GHashTable) peers = list_touched (messenger);
   GHashTableIter iter;
   gpointer peer;
 
-  messenger->failed = TRUE;
+  if (messenger->trouble == NULL)
+    messenger_changed (messenger, MESSENGER_CHANGED_STATUS);
+  g_free (messenger->trouble);
+  messenger->trouble = g_strdup (error->message);
   g_hash_table_remove_all (messenger->changed_messages);
   g_hash_table_iter_init (&iter, peers);
   while (g_hash_table_iter_next (&iter, &peer, NULL))
     conversation_recount (messenger, peer);
-  if (!messenger->stopped)
-    deadline_set (messenger->expiry, g_get_monotonic_time () + TRY_AGAIN_US);
+  if (messenger->stopped)
+    return;
+  deadline_set (messenger->expiry, g_get_monotonic_time () + TRY_AGAIN_US);
+  streams_rest (messenger); /* a receipt may be lost with the turn: new streams say again what matters */
 }
 
 static void
@@ -52,15 +57,13 @@ restore (Messenger *messenger, Peer *peer)
     g_warning ("%s is not stored: %s", peer->row->instance != NULL ? peer->row->instance : "a peer", error->message);
 }
 
-static void
-tried_after (const GError *error, gpointer data)
+void
+fault_over (Messenger *messenger)
 {
-  g_autoptr (Messenger) messenger = data;
   GPtrArray *peers = roster_peers (messenger->roster);
 
-  if (error != NULL)
-    return;
-  messenger->failed = FALSE;
+  g_clear_pointer (&messenger->trouble, g_free);
+  messenger_changed (messenger, MESSENGER_CHANGED_STATUS);
   for (guint i = 0; i < peers->len; i++)
     {
       Peer *peer = g_ptr_array_index (peers, i);
@@ -70,11 +73,4 @@ tried_after (const GError *error, gpointer data)
       if (peer->queued > 0)
         conversation_pump (messenger, peer);
     }
-}
-
-void
-fault_try (Messenger *messenger)
-{
-  database_set (messenger->db, "tried", "yes", NULL);
-  turn_after (messenger->turn, tried_after, g_object_ref (messenger));
 }

@@ -43,7 +43,6 @@ struct _Messenger
   GString   *scratch;   /* of the pump */
   guint      changed;   /* MessengerChange */
   gboolean   telling;   /* tell() runs after this turn */
-  gboolean   failed;    /* the last commit */
   guint      unread;
   GSource   *expiry;
   gint64     started;
@@ -66,9 +65,9 @@ void messenger_await_peer (Messenger *messenger, const Peer *peer);
 /* fault.c: the database cannot be written ---------------------------------------------------------------------------- */
 
 /* fault_happened: what was not stored did not happen: the counts are those of the database again. Nothing is sent, and what is due stays
- * due, until it was tried again after a while. */
-void fault_happened (Messenger *messenger);
-void fault_try (Messenger *messenger);
+ * due, until something could be written again; that is tried after a while. */
+void fault_happened (Messenger *messenger, const GError *error);
+void fault_over (Messenger *messenger);
 
 /* link.c: who is there ----------------------------------------------------------------------------------------------- */
 

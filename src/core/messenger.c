@@ -162,35 +162,18 @@ purge (Messenger *messenger)
     g_warning ("the history was not cleaned: %s", error->message);
 }
 
-/* The disk is full, or gone: a receipt or a state may be lost with the turn. New streams say again what matters, when it can be written down. */
-static void
-set_trouble (Messenger *messenger, const GError *error)
-{
-  if (!turn_wrote (messenger->turn))
-    return;
-  if ((error != NULL) != (messenger->trouble != NULL))
-    messenger_changed (messenger, MESSENGER_CHANGED_STATUS);
-  g_clear_pointer (&messenger->trouble, g_free);
-  if (error == NULL)
-    return;
-  messenger->trouble = g_strdup (error->message);
-  for (guint i = 0; i < roster_peers (messenger->roster)->len; i++)
-    conversation_refresh_counts (messenger, g_ptr_array_index (roster_peers (messenger->roster), i));
-  if (!messenger->stopped)
-    streams_rest (messenger);
-}
-
 static void
 tell (const GError *error, gpointer data)
 {
   g_autoptr (Messenger) messenger = data;
 
   messenger->telling = FALSE;
-  set_trouble (messenger, error);
   if (error != NULL)
-    fault_happened (messenger);
+    fault_happened (messenger, error);
+  else if (messenger->trouble != NULL && turn_wrote (messenger->turn))
+    fault_over (messenger);
   tell_soon (messenger);
-  if (messenger->stopped || messenger->failed)
+  if (messenger->stopped || messenger->trouble != NULL)
     return;
   set_expiry (messenger);
   purge (messenger);
@@ -539,8 +522,8 @@ on_expiry (gpointer user_data)
   Messenger *messenger = user_data;
 
   conversation_expire (messenger);
-  if (messenger->failed)
-    fault_try (messenger);
+  if (messenger->trouble != NULL)
+    database_set (messenger->db, "tried", "yes", NULL); /* is there room again? */
   messenger_tell (messenger);
   return G_SOURCE_CONTINUE;
 }
