@@ -30,6 +30,9 @@
 #define LIMIT_WIRE_QUEUE (1024 * 1024)  /* bytes waiting for a socket before a peer counts as stuck */
 #define LIMIT_WIRE_FULL (256 * 1024)    /* above this no new message is taken from the outbox */
 
+/* The secure channel */
+#define LIMIT_HANDSHAKE_FRAME 1024      /* one Noise message; ours have 96 at most */
+
 /* The link */
 #define LIMIT_PEERS 4096                /* names known; those only seen make room for new ones, the oldest first */
 #define LIMIT_SIGHTINGS_PER_PEER 32
