@@ -72,10 +72,11 @@ def test_on_the_air(stage):
         said = person.cli(*line.split(), check=False).stderr
         equal((line, person.json('status')['on_air'], 'sees you' in said), (line, False, False))
     told = [person.cli('peers').stderr for _ in range(2)]
-    equal(told, ["hearby: everybody on this link now sees you as 'juliet@pronto'\n", ''])
+    nobody = 'hearby: no network: no interface is up and has an address\n'
+    equal(told, ["hearby: everybody on this link now sees you as 'juliet@pronto'\n" + nobody, nobody])
     assert person.json('status')['on_air']
     stop(person)
-    equal(person.cli('peers').stderr, '')     # not even after a restart
+    equal(person.cli('peers').stderr, nobody)     # not even after a restart
     stop(person)
 
 
