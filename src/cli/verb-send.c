@@ -28,6 +28,8 @@ typedef struct
   char    *state;
   char    *reason;
   gboolean confirms;
+  gboolean missing; /* not in the history any more */
+  gboolean gone;    /* and no signal said before how it ended */
 } Sent;
 
 typedef struct
@@ -37,6 +39,7 @@ typedef struct
   Level      level;
   gint64     timeout; /* s, or -1 */
   GPtrArray *sent;    /* Sent */
+  guint      late;    /* source, or 0 */
   gboolean   done;    /* each one has come as far as it is going to */
 } Sending;
 
@@ -183,6 +186,9 @@ has_failed (const Sending *sending, const Sent *sent, GError **error)
   else if (level_of (sent) == LEVEL_SENT && sending->level > LEVEL_SENT && !sent->confirms)
     g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED,
                  "'%s' has been sent the message and cannot confirm that it arrived\nwait for 'sent' instead", sent->name);
+  else if (sent->gone && level_of (sent) < sending->level)
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND,
+                 "what became of message %" G_GUINT64_FORMAT " is not known any more\nit is no longer in the history", sent->seq);
   else
     return FALSE;
   return TRUE;
@@ -191,6 +197,8 @@ has_failed (const Sending *sending, const Sent *sent, GError **error)
 static void
 check_done (Sending *sending)
 {
+  if (sending->sent->len == 0)
+    return; /* not sent yet */
   for (guint i = 0; i < sending->sent->len; i++)
     {
       Sent *sent = sending->sent->pdata[i];
@@ -250,14 +258,27 @@ fetch_state (Client *client, Sent *sent)
   g_variant_dict_insert (&filter, "before_seq", "t", sent->seq + 1);
   g_variant_dict_insert (&filter, "limit", "u", 1);
   messages = client_messages (client, g_variant_dict_end (&filter), NULL);
-  if (messages == NULL || g_variant_n_children (messages) == 0)
+  sent->missing = messages != NULL && g_variant_n_children (messages) == 0;
+  if (messages == NULL || sent->missing)
     return;
   message = g_variant_get_child_value (messages, 0);
   if ((guint64) dict_number (message, "seq") == sent->seq)
     update (sent, message);
 }
 
-/* At first, and when the daemon came back. */
+static gboolean
+on_late (gpointer data)
+{
+  Sending *sending = data;
+
+  sending->late = 0;
+  for (guint i = 0; i < sending->sent->len; i++)
+    ((Sent *) sending->sent->pdata[i])->gone = ((Sent *) sending->sent->pdata[i])->missing;
+  check_done (sending);
+  return G_SOURCE_REMOVE;
+}
+
+/* At first, and when the daemon came back. Of one that is gone the signals that came before say more: they are heard first. */
 static void
 on_connected (gpointer data)
 {
@@ -266,6 +287,8 @@ on_connected (gpointer data)
   for (guint i = 0; i < sending->sent->len; i++)
     fetch_state (sending->client, sending->sent->pdata[i]);
   check_done (sending);
+  if (sending->late == 0)
+    sending->late = g_idle_add_full (G_PRIORITY_LOW, on_late, sending, NULL);
 }
 
 /* results ------------------------------------------------------------------------------------------------------ */
@@ -410,13 +433,17 @@ send_text (Cli *cli, const char *text, gboolean quiet, Sending *sending, GVarian
   g_auto (GStrv) paths = client_find (sending->client, cli->args[0], error);
   gboolean ok;
 
-  if (paths == NULL || !check_markers (sending, paths, error) || !store (sending, paths, text, options, error))
+  if (paths == NULL || !check_markers (sending, paths, error))
+    return FALSE;
+  if (sending->level > LEVEL_QUEUED) /* before it is sent: with the history off nothing is left to look at later */
+    client_follow (sending->client, on_signal, on_connected, sending);
+  if (!store (sending, paths, text, options, error))
     return FALSE;
   if (!quiet && !cli->format.json && sending->level != LEVEL_NONE)
     print_seqs (sending);
   if (sending->level > LEVEL_QUEUED)
     {
-      client_follow (sending->client, on_signal, on_connected, sending);
+      on_connected (sending);
       cli_wait (&sending->done, sending->timeout);
     }
   else
@@ -437,12 +464,16 @@ open_and_send (Cli *cli, const char *text, gboolean quiet, GVariant *options, Le
   g_autoptr (GPtrArray) sent = g_ptr_array_new_with_free_func (sent_free);
   g_autoptr (Client) client = NULL;
   Sending sending = { .cli = cli, .level = level, .timeout = -1, .sent = sent };
+  gboolean ok;
 
   if (!cli_duration (cli, "timeout", &sending.timeout, error))
     return FALSE;
   client = client_open (CLIENT_MAY_START | CLIENT_ANNOUNCE, error);
   sending.client = client;
-  return client != NULL && send_text (cli, text, quiet, &sending, options, error);
+  ok = client != NULL && send_text (cli, text, quiet, &sending, options, error);
+  if (sending.late != 0)
+    g_source_remove (sending.late);
+  return ok;
 }
 
 /* --when-done ---------------------------------------------------------------------------------------------------- */

@@ -74,6 +74,23 @@ tell_messages (Messenger *messenger)
     g_signal_emit (messenger, signals[MESSAGE_CHANGED], 0, row);
 }
 
+/* Once a day, and only when something is going on anyway; with the history off always, but never before it was told how a message ended. */
+static void
+purge (Messenger *messenger)
+{
+  gint64 now = g_get_real_time ();
+  g_autoptr (GError) error = NULL;
+  int days = settings_history_days (messenger->settings);
+
+  if (days != 0 && now - messenger->purged < PURGE_EVERY_US)
+    return;
+  messenger->purged = now;
+  if (!messages_purge (messenger->db, days, now, &error))
+    g_warning ("the history was not cleaned: %s", error->message);
+  if (database_is_dirty (messenger->db))
+    messenger_tell (messenger);
+}
+
 static void
 tell_news (Messenger *messenger)
 {
@@ -86,6 +103,8 @@ tell_news (Messenger *messenger)
   tell_messages (messenger);
   if (changed != 0)
     g_signal_emit (messenger, signals[CHANGED], 0, changed);
+  if (!messenger->stopped && messenger->trouble == NULL)
+    purge (messenger);
 }
 
 static gboolean
@@ -147,21 +166,6 @@ set_expiry (Messenger *messenger)
   deadline_set (messenger->expiry, next == 0 ? -1 : g_get_monotonic_time () + MAX (wait, 0));
 }
 
-/* Once a day, and only when something is going on anyway. */
-static void
-purge (Messenger *messenger)
-{
-  gint64 now = g_get_real_time ();
-  g_autoptr (GError) error = NULL;
-  int days = settings_history_days (messenger->settings);
-
-  if (days != 0 && now - messenger->purged < PURGE_EVERY_US)
-    return;
-  messenger->purged = now;
-  if (!messages_purge (messenger->db, days, now, &error))
-    g_warning ("the history was not cleaned: %s", error->message);
-}
-
 static void
 tell (const GError *error, gpointer data)
 {
@@ -176,7 +180,6 @@ tell (const GError *error, gpointer data)
   if (messenger->stopped || messenger->trouble != NULL)
     return;
   set_expiry (messenger);
-  purge (messenger);
 }
 
 void

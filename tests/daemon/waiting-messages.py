@@ -169,6 +169,20 @@ def test_no_history(stage):
         equal(traces(person, word), [], 'where %s keeps it at the end' % person.name)
 
 
+
+def test_same_key_without_history(stage):
+    """How it ended is told while somebody waits; later nobody knows, and nobody waits for ever."""
+    juliet, romeo, bus = couple(stage, history='off')
+    juliet.allow(romeo)
+    for _ in range(10):
+        juliet.send(romeo, 'hello', '--wait=delivered', '--timeout=20')
+    number = juliet.send(romeo, 'hello', '--id=once', '--wait=delivered', '--timeout=20')
+    equal(juliet.send(romeo, 'hello', '--id=once'), number)
+    again = juliet.cli('send', romeo.instance, '--id=once', '--wait=delivered', '--timeout=20', 'hello', check=6)
+    equal(again.stdout.strip(), number)
+    equal(len(romeo.received()), 11)
+
+
 if __name__ == '__main__':
     hearbytest.main(test_expires, test_held_on_another_network, test_held_over_a_restart, test_yes_for_now_only, test_taken_back,
-                    test_same_key, test_no_history)
+                    test_same_key, test_no_history, test_same_key_without_history)
