@@ -15,6 +15,7 @@ peer_new (PeerRow *row)
   peer->sightings = g_ptr_array_new_with_free_func ((GDestroyNotify) sighting_free);
   peer->sessions = g_ptr_array_new ();
   peer->added = g_ptr_array_new_with_free_func (g_object_unref);
+  peer->refused = g_ptr_array_new_with_free_func (g_object_unref);
   if (row->instance != NULL)
     {
       g_autofree char *instance = g_strdup (row->instance);
@@ -37,6 +38,7 @@ peer_free (Peer *peer)
   g_ptr_array_unref (peer->sightings);
   g_ptr_array_unref (peer->sessions);
   g_ptr_array_unref (peer->added);
+  g_ptr_array_unref (peer->refused);
   presence_free (peer->presence);
   peer_row_free (peer->row);
   g_free (peer->folded);

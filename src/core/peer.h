@@ -40,7 +40,8 @@ typedef struct
   GPtrArray *sessions;  /* Session, borrowed: every stream with it, open or opening */
   Session   *session;   /* the one to send on, or NULL */
   gboolean   reachable; /* there is a stream, or the next one is being opened already */
-  guint      early_closes; /* connections in a row that ended before they were open: another address next time */
+  guint      early_closes; /* connections in a row that ended before they were open: another address of ours next time */
+  GPtrArray *refused;      /* GInetSocketAddress: its own addresses where that happened since a stream was open */
   guint      retry_s;   /* the next pause after a failure, 0: none yet */
   GSource   *retry;     /* the pause after a failed stream, or NULL */
   GPtrArray *added;     /* GInetSocketAddress: what the address that the user added resolved to */

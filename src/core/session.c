@@ -32,6 +32,7 @@ struct _Session
   char   *own, *to;
   Dialer *dialer;
   Wire   *wire;
+  GInetSocketAddress *remote; /* of the wire, also when that is gone */
   Stream *stream;
 
   GSource *timer; /* of the state */
@@ -180,6 +181,7 @@ session_free (Session *session)
   g_clear_pointer (&session->wire, wire_free);
   g_clear_pointer (&session->stream, stream_free);
   g_clear_error (&session->error);
+  g_clear_object (&session->remote);
   g_free (session->own);
   g_free (session->to);
   g_free (session);
@@ -533,6 +535,7 @@ attach (Session *session, GSocketConnection *connection)
 
   session->connected = TRUE;
   session->wire = wire_new (connection, &events, session);
+  g_set_object (&session->remote, wire_remote (session->wire));
   set_state (session, SESSION_OPENING);
   wake (session);
 }
@@ -730,7 +733,7 @@ session_is_retired (Session *session)
 GInetSocketAddress *
 session_remote (Session *session)
 {
-  return session->wire != NULL ? wire_remote (session->wire) : NULL;
+  return session->remote;
 }
 
 void

@@ -363,6 +363,7 @@ on_open (Session *session, gpointer user_data)
   Capability capabilities = session_capabilities (session, &known);
 
   peer->early_closes = 0;
+  g_ptr_array_set_size (peer->refused, 0);
   if (peer->row->address != NULL && !peer_has_address (peer, session_remote (session)))
     g_ptr_array_add (peer->added, g_object_ref (session_remote (session)));
   if (!session_is_1_0 (session) || known)
@@ -451,6 +452,21 @@ streams_forget_pause (Peer *peer)
   deadline_drop (&peer->retry);
 }
 
+/* It let us connect and did not want us: mDNS tells one address of a host, and we may have come from another one. */
+static void
+remember_refusal (Session *session)
+{
+  Peer *peer = session_peer (session);
+  GInetSocketAddress *remote = session_remote (session);
+
+  if (peer == NULL || remote == NULL || !session_was_closed_early (session))
+    return;
+  peer->early_closes++;
+  if (peer->refused->len >= LIMIT_SIGHTINGS_PER_PEER)
+    g_ptr_array_set_size (peer->refused, 0);
+  g_ptr_array_add (peer->refused, g_object_ref (remote));
+}
+
 static void
 on_ended (Session *session, const GError *error, gpointer user_data)
 {
@@ -459,10 +475,10 @@ on_ended (Session *session, const GError *error, gpointer user_data)
   gboolean was_open = session_opened (session) != 0;
   gboolean unconfirmed = session_unconfirmed (session);
   gboolean unanswered = unconfirmed && peer != NULL && peer->in_flight > 0; /* it took our words and gave no receipt: not at once again */
-  gboolean early = session_was_closed_early (session);
 
   g_debug ("stream with %s ended: %s", peer != NULL && peer->row->instance != NULL ? peer->row->instance : "a stranger",
            error != NULL ? error->message : "closed");
+  remember_refusal (session);
   if (peer != NULL)
     g_ptr_array_remove (peer->sessions, session);
   g_ptr_array_remove_fast (messenger->sessions, session); /* frees it */
@@ -473,7 +489,6 @@ on_ended (Session *session, const GError *error, gpointer user_data)
     conversation_broken (messenger, peer);
   if (!was_open)
     {
-      peer->early_closes += early;
       if (messenger->discovery != NULL && peer->row->instance != NULL)
         discovery_refresh (messenger->discovery, peer->row->instance);
       if (peer->session == NULL)
@@ -558,15 +573,39 @@ add_target (GArray *targets, GSocketAddress *remote, GInetAddress *source)
   g_array_append_val (targets, target);
 }
 
-/* Every address of the peer, and from the second try on from every address of ours too: libpurple takes a connection only from the one
- * that it resolved, and closes others without a word. */
+static gboolean
+was_refused (const Peer *peer, const Sighting *sighting)
+{
+  for (guint i = 0; i < peer->refused->len; i++)
+    if (addresses_same_host (g_ptr_array_index (peer->refused, i), G_INET_SOCKET_ADDRESS (sighting->address)))
+      return TRUE;
+  return FALSE;
+}
+
+/* The newest first. */
+static void
+add_sightings (GArray *targets, const Peer *peer, gboolean refused)
+{
+  for (guint i = peer->sightings->len; i > 0 && targets->len < LIMIT_ADDRESSES_TRIED; i--)
+    {
+      const Sighting *sighting = g_ptr_array_index (peer->sightings, i - 1);
+
+      if (was_refused (peer, sighting) == refused)
+        add_target (targets, sighting->address, NULL);
+    }
+}
+
+/* Every address of the peer, those that refused us last, and from the second try on from every address of ours too: libpurple takes a
+ * connection only from the one that it resolved, and closes others without a word. *@first: where to begin. */
 static GArray *
-list_targets (Peer *peer, GPtrArray *sources)
+list_targets (Peer *peer, GPtrArray *sources, guint *first)
 {
   GArray *targets = g_array_new (FALSE, FALSE, sizeof (DialerTarget));
+  gboolean fresh;
 
-  for (guint i = peer->sightings->len; i > 0 && targets->len < LIMIT_ADDRESSES_TRIED; i--)
-    add_target (targets, ((Sighting *) g_ptr_array_index (peer->sightings, i - 1))->address, NULL);
+  add_sightings (targets, peer, FALSE);
+  fresh = targets->len > 0;
+  add_sightings (targets, peer, TRUE);
   for (guint i = 0; peer->early_closes > 0 && i < peer->sightings->len; i++)
     {
       const Sighting *sighting = g_ptr_array_index (peer->sightings, i);
@@ -579,6 +618,7 @@ list_targets (Peer *peer, GPtrArray *sources)
           g_ptr_array_add (sources, g_object_ref (g_ptr_array_index (others, k)));
         }
     }
+  *first = fresh ? 0 : peer->early_closes % targets->len; /* not the one again that was closed at once */
   return targets;
 }
 
@@ -591,8 +631,8 @@ dial (Messenger *messenger, Peer *peer)
   if (peer_is_announced (peer))
     {
       g_autoptr (GPtrArray) sources = g_ptr_array_new_with_free_func (g_object_unref);
-      g_autoptr (GArray) targets = list_targets (peer, sources);
-      guint first = peer->early_closes % targets->len; /* not the one again that was closed at once */
+      guint first;
+      g_autoptr (GArray) targets = list_targets (peer, sources, &first);
 
       session = session_dial (own, peer->row->instance, peer, &g_array_index (targets, DialerTarget, first),
                               targets->len - first, &session_events, messenger);
