@@ -102,7 +102,8 @@ def tests():
 
 
 if __name__ == '__main__':
-    if '--same-host-name' in sys.argv:
+    if sys.argv[1:] == ['--same-host-name']:
+        del sys.argv[1:]
         hearbytest.main(('same host name, embedded', lambda stage: same_host_name(stage, ('embedded', 'embedded'))))
     else:
         hearbytest.main(*tests())
