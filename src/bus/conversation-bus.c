@@ -14,18 +14,6 @@ get_peer (Messenger *messenger, Peer *peer)
 }
 
 static GVariant *
-get_unread (Messenger *messenger, Peer *peer)
-{
-  return g_variant_new_uint32 (peer->unread);
-}
-
-static GVariant *
-get_queued (Messenger *messenger, Peer *peer)
-{
-  return g_variant_new_uint32 (peer->queued);
-}
-
-static GVariant *
 get_typing (Messenger *messenger, Peer *peer)
 {
   const char *name = chat_state_name (peer->typing);
@@ -79,8 +67,8 @@ conversation_interface (void)
   };
   static const PropertyRow properties[] = {
     { "Peer", get_peer, 0 },
-    { "Unread", get_unread, PEER_CHANGED_COUNTS },
-    { "Queued", get_queued, PEER_CHANGED_COUNTS },
+    { "Unread", peer_get_unread, PEER_CHANGED_COUNTS },
+    { "Queued", peer_get_queued, PEER_CHANGED_COUNTS },
     { "Typing", get_typing, PEER_CHANGED_TYPING },
     { "LastSeq", get_last_seq, PEER_CHANGED_COUNTS },
     { NULL, NULL, 0 },

@@ -143,14 +143,14 @@ get_blocked (Messenger *messenger, Peer *peer)
   return g_variant_new_boolean (peer->row->blocked);
 }
 
-static GVariant *
-get_unread (Messenger *messenger, Peer *peer)
+GVariant *
+peer_get_unread (Messenger *messenger, Peer *peer)
 {
   return g_variant_new_uint32 (peer->unread);
 }
 
-static GVariant *
-get_queued (Messenger *messenger, Peer *peer)
+GVariant *
+peer_get_queued (Messenger *messenger, Peer *peer)
 {
   return g_variant_new_uint32 (peer->queued);
 }
@@ -301,8 +301,8 @@ peer_interface (void)
     { "Capabilities", get_capabilities, PEER_CHANGED_CAPABILITIES },
     { "Policy", get_policy, PEER_CHANGED_POLICY },
     { "Blocked", get_blocked, PEER_CHANGED_POLICY },
-    { "Unread", get_unread, PEER_CHANGED_COUNTS },
-    { "Queued", get_queued, PEER_CHANGED_COUNTS },
+    { "Unread", peer_get_unread, PEER_CHANGED_COUNTS },
+    { "Queued", peer_get_queued, PEER_CHANGED_COUNTS },
     { "Self", get_self, 0 },
     { NULL, NULL, 0 },
   };

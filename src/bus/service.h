@@ -53,6 +53,10 @@ const Interface *manager_interface (void);
 const Interface *peer_interface (void);
 const Interface *conversation_interface (void);
 
+/* peer-bus.c: what a peer and its conversation both show */
+GVariant *peer_get_unread (Messenger *messenger, Peer *peer);
+GVariant *peer_get_queued (Messenger *messenger, Peer *peer);
+
 /* message-bus.c */
 GVariant *message_to_variant (Messenger *messenger, const MessageRow *row);
 void      handle_list_messages (const Call *call);
