@@ -32,6 +32,8 @@
 
 /* The secure channel */
 #define LIMIT_HANDSHAKE_FRAME 1024      /* one Noise message; ours have 96 at most */
+#define LIMIT_IDENTITY_TEXT 512         /* a file with a key, one byte for its NUL included */
+#define LIMIT_PASSPHRASE 1024
 
 /* The link */
 #define LIMIT_PEERS 4096                /* names known; those only seen make room for new ones, the oldest first */

@@ -26,6 +26,12 @@ paths_database (void)
 }
 
 char *
+paths_identity (void)
+{
+  return in_data_dir ("identity.key");
+}
+
+char *
 paths_lock (void)
 {
   return in_data_dir ("lock");

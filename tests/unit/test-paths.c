@@ -22,6 +22,7 @@ test_places (void)
 {
   assert_below (paths_data_dir (), "data/hearby");
   assert_below (paths_database (), "data/hearby/hearby.db");
+  assert_below (paths_identity (), "data/hearby/identity.key");
   assert_below (paths_lock (), "data/hearby/lock");
   assert_below (paths_log (), "data/hearby/daemon.log");
   assert_below (paths_settings (), "config/hearby/hearby.conf");
