@@ -34,6 +34,7 @@
 #define LIMIT_HANDSHAKE_FRAME 1024      /* one Noise message; ours have 96 at most */
 #define LIMIT_IDENTITY_TEXT 512         /* a file with a key, one byte for its NUL included */
 #define LIMIT_PASSPHRASE 1024
+#define LIMIT_TRUST_URI 512             /* without its NUL; ours have 311 at most */
 
 /* The link */
 #define LIMIT_PEERS 4096                /* names known; those only seen make room for new ones, the oldest first */
