@@ -31,6 +31,9 @@
 #define LIMIT_WIRE_FULL (256 * 1024)    /* above this no new message is taken from the outbox */
 
 /* The secure channel */
+#define LIMIT_VERIFY_PEER 3             /* comparisons of codes with one peer within an hour */
+#define LIMIT_VERIFY_ALL 10             /* with all of them */
+#define LIMIT_AGE_S (12 * 3600)         /* a stream this old is replaced by one with new keys */
 #define LIMIT_HANDSHAKE_FRAME 1024      /* one Noise message; ours have 96 at most */
 #define LIMIT_IDENTITY_TEXT 512         /* a file with a key, one byte for its NUL included */
 #define LIMIT_PASSPHRASE 1024

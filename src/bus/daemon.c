@@ -4,6 +4,8 @@
 #include <gio/gio.h>
 #include <glib-unix.h>
 #include <signal.h>
+#include <sodium.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@
 typedef struct
 {
   GMainLoop *loop;
+  Identity  *identity;
   Database  *db;
   Messenger *messenger;
   Service   *service;
@@ -111,6 +114,38 @@ on_joined (const GError *error, gpointer user_data)
   notify ("READY=1");
 }
 
+/* What opens a locked key: a systemd credential, or a file that the user names. Nobody is asked. */
+static char *
+read_passphrase (GError **error)
+{
+  const char *credentials = g_getenv ("CREDENTIALS_DIRECTORY");
+  const char *named = g_getenv ("HEARBY_PASSPHRASE_FILE");
+  g_autofree char *credential = credentials != NULL ? g_build_filename (credentials, "hearby.passphrase", NULL) : NULL;
+  const char *path = named != NULL ? named : credential;
+  g_autofree char *text = NULL;
+
+  if (path == NULL || (named == NULL && !g_file_test (path, G_FILE_TEST_EXISTS)) || !g_file_get_contents (path, &text, NULL, error))
+    return NULL;
+  text[strcspn (text, "\r\n")] = '\0';
+  return g_steal_pointer (&text);
+}
+
+static Identity *
+load_identity (GError **error)
+{
+  g_autofree char *path = paths_identity ();
+  g_autoptr (GError) unreadable = NULL;
+  char *passphrase = read_passphrase (&unreadable);
+  Identity *identity = identity_load_or_create (path, passphrase != NULL && *passphrase != '\0' ? passphrase : NULL, error);
+
+  if (unreadable != NULL)
+    g_warning ("the passphrase cannot be read: %s", unreadable->message);
+  if (passphrase != NULL)
+    sodium_memzero (passphrase, strlen (passphrase));
+  g_free (passphrase);
+  return identity;
+}
+
 static gboolean
 open_all (Daemon *daemon, GError **error)
 {
@@ -126,8 +161,11 @@ open_all (Daemon *daemon, GError **error)
     return FALSE;
   if (warnings != NULL && *warnings != '\0')
     g_message ("%s: %s", conf, warnings);
+  daemon->identity = load_identity (error);
+  if (daemon->identity == NULL)
+    return FALSE;
   daemon->db = database_open (database, error);
-  daemon->messenger = daemon->db != NULL ? messenger_new (daemon->db, settings, error) : NULL;
+  daemon->messenger = daemon->db != NULL ? messenger_new (daemon->db, settings, daemon->identity, error) : NULL;
   if (daemon->messenger == NULL)
     return FALSE;
   daemon->service = service_new (daemon->messenger, quit, daemon);
@@ -164,6 +202,7 @@ close_all (Daemon *daemon)
   service_free (daemon->service);
   g_clear_object (&daemon->messenger);
   database_close (daemon->db);
+  identity_free (daemon->identity);
   close (daemon->lock);
   g_main_loop_unref (daemon->loop);
 }
@@ -180,6 +219,8 @@ daemon_main (gboolean announce)
   g_log_writer_default_set_use_stderr (TRUE);
   signal (SIGPIPE, SIG_IGN);
   umask (0077);
+  if (sodium_init () < 0)
+    return complain (g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_FAILED, "libsodium does not work here"));
   if (!paths_make_dir (data_dir, &error))
     return complain (error);
   daemon.lock = lock_take (lock_path, &holder, &error);

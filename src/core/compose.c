@@ -36,6 +36,41 @@ check_plain (const Peer *peer, const char *name, const SendOptions *options, GEr
 }
 
 static gboolean
+fail_changed (const Peer *peer, const char *name, GError **error)
+{
+  g_autofree char *word = text_shell_word (name);
+
+  if (peer->row->trust == TRUST_MISMATCH)
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_VERIFIED,
+                 "the codes that you and '%s' compared differ: somebody is between you\n"
+                 "'hearby verify %s' compares anew, 'hearby forget %s' begins from nothing", name, word, word);
+  else
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_KEY_CHANGED,
+                 "'%s' shows another key than before: %s\n"
+                 "'hearby verify %s' compares codes, 'hearby trust %s --fingerprint %s' accepts it", name, peer->claim, word,
+                 word, peer->claim);
+  return FALSE;
+}
+
+/* Who has a key gets nothing in clear, and nothing while it is in question whether it is he. */
+static gboolean
+check_keyed (Messenger *messenger, const Peer *peer, const char *name, const SendOptions *options, GError **error)
+{
+  if (trust_policy (messenger, peer) == ENCRYPTION_NEVER)
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_UNENCRYPTED,
+                   "encryption is switched off, and '%s' gets nothing in clear\n'hearby config encryption prefer' switches it on", name);
+      return FALSE;
+    }
+  if (peer_is_in_conflict (peer) && (peer->session == NULL || peer->row->trust == TRUST_MISMATCH))
+    return fail_changed (peer, name, error);
+  if (!options->now || peer_is_online (peer))
+    return TRUE;
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_PEER_OFFLINE, "'%s' is not on the air\nwithout --now it would be queued", name);
+  return FALSE;
+}
+
+static gboolean
 check_receiver (Messenger *messenger, const Peer *peer, const SendOptions *options, GError **error)
 {
   g_autofree char *name = roster_dup_name (messenger->roster, peer);
@@ -60,7 +95,14 @@ check_receiver (Messenger *messenger, const Peer *peer, const SendOptions *optio
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE, "%u messages wait for '%s' already", peer->queued, name);
       return FALSE;
     }
-  return check_plain (peer, name, options, error);
+  if (peer_encrypts (peer))
+    return check_keyed (messenger, peer, name, options, error);
+  if (trust_policy (messenger, peer) != ENCRYPTION_REQUIRE)
+    return check_plain (peer, name, options, error);
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_UNENCRYPTED,
+               "'%s' cannot encrypt, and encryption is required\n'hearby policy %s encryption=prefer' changes that for this peer", name,
+               word);
+  return FALSE;
 }
 
 static gboolean
@@ -100,7 +142,7 @@ find_replaced (Messenger *messenger, Peer **to, gsize n_to, const SendOptions *o
 static void
 set_expiry (MessageRow *row, const Peer *peer, const SendOptions *options)
 {
-  gint64 most = row->once ? LIMIT_ONCE_S : LIMIT_PLAIN_EXPIRE_S; /* as long as no peer can encrypt */
+  gint64 most = row->once ? LIMIT_ONCE_S : row->encrypted ? LIMIT_EXPIRE_S : LIMIT_PLAIN_EXPIRE_S;
 
   row->expires = row->time + (options->expire_s > 0 ? MIN (options->expire_s, most) : most) * G_USEC_PER_SEC;
 }
@@ -117,7 +159,8 @@ row_to (Peer *peer, const char *text, const SendOptions *options, guint64 correc
   row->time = row->received = g_get_real_time ();
   row->state = peer->is_self ? MESSAGE_DELIVERED : MESSAGE_QUEUED;
   row->corrects = corrects;
-  row->once = !peer->is_self && (options->now || peer->row->plaintext != PLAINTEXT_ALLOW);
+  row->encrypted = peer_encrypts (peer);
+  row->once = !peer->is_self && (options->now || (!row->encrypted && peer->row->plaintext != PLAINTEXT_ALLOW));
   row->trust = g_strdup (peer_trust (peer));
   if (!peer->is_self)
     set_expiry (row, peer, options);
@@ -154,6 +197,7 @@ store (Messenger *messenger, Peer *peer, MessageRow *taken, GArray *seqs, GError
   g_array_append_val (seqs, row->seq);
   peer->last_seq = row->seq;
   peer->written_to = TRUE;
+  trust_pin (messenger, peer);
   messenger_peer_changed (messenger, peer, PEER_CHANGED_COUNTS);
   if (!peer->is_self)
     {

@@ -188,6 +188,8 @@ pump (Messenger *messenger, Peer *peer)
           conversation_change (messenger, peer, row->seq, MESSAGE_EXPIRED, "Timeout", FALSE);
           conversation_count_down (messenger, peer);
         }
+      else if (row->encrypted && !session_is_secure (peer->session))
+        continue; /* written for who holds a key */
       else if (!session_has_room (peer->session) || !send_row (messenger, peer, row, now))
         return; /* goes on when there is room, or with the next stream */
     }
@@ -266,7 +268,7 @@ conversation_hold (Messenger *messenger, const char *reason)
       g_autoptr (GArray) again = NULL;
       g_autoptr (GArray) held = NULL;
 
-      if (peer->queued == 0)
+      if (peer->queued == 0 || peer_encrypts (peer))
         continue;
       peer->in_flight = 0;
       again = outbox_requeue (messenger->db, peer->row->id, NULL);
@@ -336,7 +338,7 @@ believable_time (const Stanza *stanza, gint64 now)
 }
 
 static MessageRow *
-row_from (Messenger *messenger, Peer *peer, const Stanza *stanza)
+row_from (Messenger *messenger, Session *session, Peer *peer, const Stanza *stanza)
 {
   MessageRow *row = message_row_new ();
 
@@ -348,6 +350,7 @@ row_from (Messenger *messenger, Peer *peer, const Stanza *stanza)
   row->time = believable_time (stanza, row->received);
   row->state = MESSAGE_RECEIVED;
   row->trust = g_strdup (peer_trust (peer));
+  row->encrypted = session_is_secure (session);
   if (stanza->replaces != NULL)
     {
       /* Found among what this peer said: nobody corrects another's words. */
@@ -370,7 +373,7 @@ receive_body (Messenger *messenger, Session *session, Peer *peer, const Stanza *
       session_refuse (session, "policy-violation");
       return;
     }
-  row = row_from (messenger, peer, stanza);
+  row = row_from (messenger, session, peer, stanza);
   if (!messages_add (messenger->db, row, &error))
     {
       g_warning ("a message could not be stored: %s", error->message);
@@ -449,6 +452,11 @@ conversation_receive (Messenger *messenger, Session *session, const Stanza *stan
   Peer *peer = session_peer (session);
 
   peer->retry_s = 0;
+  if (session_is_secure (session) && stanza->from != NULL && !g_str_equal (stanza->from, session_peer_name (session)))
+    {
+      session_refuse (session, "invalid-from");
+      return;
+    }
   if (stanza->from != NULL && !name_equal (stanza->from, session_peer_name (session)))
     g_debug ("a stanza claims to be from %s", stanza->from); /* it counts as the stream's peer's, as nothing else is known */
   if (stanza->is_error)

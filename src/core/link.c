@@ -51,28 +51,103 @@ learn_from_record (Messenger *messenger, Peer *peer)
   messenger_peer_changed (messenger, peer, PEER_CHANGED_CAPABILITIES);
 }
 
+/* One record of one name on one interface is one peer's. */
+static void
+take_from_others (Messenger *messenger, Peer *peer, const Sighting *sighting)
+{
+  GPtrArray *same = roster_named (messenger->roster, sighting->instance);
+
+  for (guint i = 0; same != NULL && i < same->len; i++)
+    {
+      Peer *other = g_ptr_array_index (same, i);
+
+      if (other != peer)
+        messenger_peer_changed (messenger, other, peer_remove_sighting (other, sighting->interface, sighting->family));
+    }
+}
+
+static void
+notice_clone (Messenger *messenger, const Peer *peer)
+{
+  if (messenger->cloned != NULL)
+    return;
+  messenger->cloned = g_strdup_printf ("'%s' shows your key: it is used on two machines; 'hearby id --new' makes another one",
+                                       peer->row->instance);
+  g_warning ("%s", messenger->cloned);
+  messenger_changed (messenger, MESSENGER_CHANGED_STATUS);
+}
+
+/* By the hint in its record, which proves nothing: whoever it points to is asked for a proof. */
+static void
+recognise (Messenger *messenger, Peer *peer)
+{
+  const char *hint = peer->presence != NULL ? peer->presence->hint : NULL;
+  GPtrArray *peers = roster_peers (messenger->roster);
+
+  trust_want_proof (messenger, peer);
+  if (hint == NULL || messenger->identity == NULL || peer->row->key != NULL)
+    return;
+  if (hint_matches (hint, peer->row->instance, identity_public (messenger->identity)))
+    {
+      notice_clone (messenger, peer);
+      return;
+    }
+  for (guint i = 0; i < peers->len; i++)
+    {
+      const Peer *other = g_ptr_array_index (peers, i);
+
+      if (!peer_is_pinned (other) || peer_is_announced (other)
+          || !hint_matches (hint, peer->row->instance, g_bytes_get_data (other->row->key, NULL)))
+        continue;
+      peer->recognised = TRUE; /* a stream to it tells whether it is */
+      trust_want_proof (messenger, peer);
+      return;
+    }
+}
+
+void
+link_resettle (Messenger *messenger, const char *instance)
+{
+  GPtrArray *same = roster_named (messenger->roster, instance);
+  g_autoptr (GPtrArray) sightings = g_ptr_array_new_with_free_func ((GDestroyNotify) sighting_free);
+
+  for (guint i = 0; same != NULL && i < same->len; i++)
+    {
+      Peer *peer = g_ptr_array_index (same, i);
+
+      for (guint k = 0; k < peer->sightings->len; k++)
+        g_ptr_array_add (sightings, sighting_copy (g_ptr_array_index (peer->sightings, k)));
+    }
+  for (guint i = 0; i < sightings->len; i++)
+    link_seen (g_ptr_array_index (sightings, i), messenger);
+}
+
 void
 link_seen (const Sighting *sighting, gpointer user_data)
 {
   Messenger *messenger = user_data;
-  Peer *peer = roster_by_instance (messenger->roster, sighting->instance);
+  g_autoptr (Presence) presence = txt_parse (sighting->txt);
+  Peer *peer = roster_for_record (messenger->roster, sighting->instance, presence->noise != NULL);
   g_autoptr (GError) error = NULL;
   gboolean was_online;
 
   if (is_own_name (messenger, sighting->instance))
     return;
   if (peer == NULL)
-    peer = messenger_add_peer (messenger, sighting->instance, NULL, &error);
+    peer = messenger_add_peer (messenger, sighting->instance, NULL, NULL, &error);
   if (peer == NULL)
     {
       g_debug ("%s is not listed: %s", sighting->instance, error->message);
       return;
     }
+  take_from_others (messenger, peer, sighting);
   was_online = peer_is_announced (peer);
   messenger_peer_changed (messenger, peer, peer_add_sighting (peer, sighting));
   if (!was_online)
     roster_save (messenger->roster, peer, NULL);
   learn_from_record (messenger, peer);
+  recognise (messenger, peer);
+  trust_compare_looks (messenger, peer);
   streams_forget_pause (peer);
   streams_reconsider (messenger);
   conversation_pump (messenger, peer);
@@ -81,20 +156,29 @@ link_seen (const Sighting *sighting, gpointer user_data)
 }
 
 static void
-on_gone (const char *instance, guint interface, GSocketFamily family, gpointer user_data)
+lose_sighting (Messenger *messenger, Peer *peer, guint interface, GSocketFamily family)
 {
-  Messenger *messenger = user_data;
-  Peer *peer = roster_by_instance (messenger->roster, instance);
+  PeerChange changed = peer_remove_sighting (peer, interface, family);
 
-  if (peer == NULL)
-    return;
-  messenger_peer_changed (messenger, peer, peer_remove_sighting (peer, interface, family));
-  if (peer_is_announced (peer))
+  messenger_peer_changed (messenger, peer, changed);
+  if (changed == 0 || peer_is_announced (peer))
     return;
   /* Anybody on the link can say goodbye for others: an open stream is not dropped for it, the next silence will tell. */
   peer->capabilities_known = FALSE;
+  peer->confirmed = FALSE;
+  peer->recognised = FALSE;
   roster_save (messenger->roster, peer, NULL);
   conversation_unreachable (messenger, peer);
+}
+
+static void
+on_gone (const char *instance, guint interface, GSocketFamily family, gpointer user_data)
+{
+  Messenger *messenger = user_data;
+  GPtrArray *same = roster_named (messenger->roster, instance);
+
+  for (guint i = 0; same != NULL && i < same->len; i++)
+    lose_sighting (messenger, g_ptr_array_index (same, i), interface, family);
 }
 
 static void
@@ -105,6 +189,7 @@ use_name (Messenger *messenger, const char *instance)
   g_free (messenger->instance);
   messenger->instance = g_strdup (instance);
   g_hash_table_add (messenger->own_names, name_fold (instance));
+  link_update_record (messenger); /* the hint is one at the name */
   messenger_changed (messenger, MESSENGER_CHANGED_STATUS);
 }
 
@@ -228,6 +313,22 @@ personal (Messenger *messenger, const char *key)
   return *value != '\0' ? g_strdup (value) : NULL;
 }
 
+/* That we encrypt, and by what those who know our key recognise us under whatever name. */
+static void
+add_key (Messenger *messenger, Presence *presence)
+{
+  const char *name = messenger->instance != NULL ? messenger->instance : messenger->wish;
+  char hint[HINT_SIZE];
+
+  if (trust_policy (messenger, NULL) == ENCRYPTION_NEVER)
+    return;
+  presence->noise = g_strdup ("0");
+  if (!settings_get_boolean (messenger->settings, "hint"))
+    return;
+  hint_make (identity_public (messenger->identity), name, messenger->salt, hint);
+  presence->hint = g_strdup (hint);
+}
+
 static GPtrArray *
 own_record (Messenger *messenger)
 {
@@ -243,6 +344,7 @@ own_record (Messenger *messenger)
   presence->node = g_strdup (CAPABILITIES_NODE);
   presence->hash = g_strdup ("sha-1");
   presence->ver = g_strdup (capabilities_own_ver ());
+  add_key (messenger, presence);
   return txt_build (presence, messenger_port (messenger));
 }
 

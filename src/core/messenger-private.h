@@ -4,6 +4,7 @@
 #include "core/messenger.h"
 #include "core/session.h"
 #include "net/listener.h"
+#include "secure/hint.h"
 
 /* What messenger.c, streams.c and conversation.c share. Nobody else includes it. */
 
@@ -15,6 +16,12 @@ struct _Messenger
   Settings *settings;
   Turn     *turn;
   Roster   *roster;
+  Identity *identity;   /* borrowed; NULL: nothing is encrypted */
+  char       fingerprint[FINGERPRINT_SIZE]; /* ours, or "" */
+  guint8     salt[HINT_SALT]; /* of our hint, new at each start */
+  GQueue     proofs;    /* ids of peers whose turn to prove their key comes */
+  GSource   *proof_timer;
+  GPtrArray *runs;      /* Run, owned: comparisons of codes, also those that were lately */
 
   Discovery *discovery;
   Listener  *listener;
@@ -39,6 +46,7 @@ struct _Messenger
   guint      news_turns;
   guint      busy;      /* messages since memory was given back */
   GSource   *rest;
+  char      *cloned;    /* who else shows our key, as told to the user, or NULL */
   char      *trouble;   /* why nothing can be written down, or NULL */
   GString   *scratch;   /* of the pump */
   guint      changed;   /* MessengerChange */
@@ -56,7 +64,10 @@ void messenger_message_changed (Messenger *messenger, guint64 seq, gint64 peer, 
                                 gboolean confirms);
 void messenger_message_added (Messenger *messenger, MessageRow *row); /* takes it */
 void messenger_changed (Messenger *messenger, MessengerChange changed);
-Peer *messenger_add_peer (Messenger *messenger, const char *instance, const char *address, GError **error);
+/* @key: PEER_KEY bytes or NULL */
+Peer *messenger_add_peer (Messenger *messenger, const char *instance, const char *address, const guint8 *key, GError **error);
+/* messenger_merge: @peer was @into all the time; it is freed. */
+gboolean messenger_merge (Messenger *messenger, Peer *peer, Peer *into, GError **error);
 gboolean messenger_may_talk (Messenger *messenger); /* on the air, awake, not offline */
 
 /* messenger_await_peer: @peer is told of when its row is stored. */
@@ -75,6 +86,35 @@ void link_publish (Messenger *messenger);       /* our record, or its goodbye, a
 void link_update_record (Messenger *messenger); /* what is in it changed */
 void link_seen (const Sighting *sighting, gpointer messenger);
 void link_resolve_added (Messenger *messenger, Peer *peer);
+void link_resettle (Messenger *messenger, const char *instance); /* whose the records of that name are may have changed */
+
+/* identify.c: whose a stream is ------------------------------------------------------------------------------------------ */
+
+void identify_header (Messenger *messenger, Session *session);
+/* identify_clear: accepts or refuses; FALSE: nobody knows yet. */
+gboolean identify_clear (Messenger *messenger, Session *session, gboolean spoke);
+void identify_key (Messenger *messenger, Session *session);
+
+/* trust.c: what keys are worth --------------------------------------------------------------------------------------------- */
+
+PeerEncryption trust_policy (Messenger *messenger, const Peer *peer); /* in force for @peer, NULL: for strangers; never DEFAULT */
+gboolean trust_is_known_in_clear (Messenger *messenger, const Peer *peer); /* there is a yes or a history */
+void trust_claimed (Messenger *messenger, Peer *owner, const guint8 *key); /* @key was shown under @owner's name */
+void trust_downgraded (Messenger *messenger, Peer *peer); /* it should encrypt, and offers nothing */
+void trust_proven (Messenger *messenger, Peer *peer);     /* a session showed its key under its name */
+void trust_greeted (Messenger *messenger, Peer *peer);    /* it showed a key for the first time */
+void trust_compare_looks (Messenger *messenger, Peer *peer);
+void trust_pin (Messenger *messenger, Peer *peer);        /* the user acts towards it */
+void trust_verified (Messenger *messenger, Peer *peer, const guint8 *key, gboolean match);
+gboolean trust_needs_proof (const Peer *peer);
+void trust_want_proof (Messenger *messenger, Peer *peer);
+
+/* verification.c: the comparison of codes ------------------------------------------------------------------------------------ */
+
+void verification_receive (Messenger *messenger, Session *session, const Node *verify);
+void verification_opened (Messenger *messenger, Session *session);
+void verification_ended (Messenger *messenger, Session *session);
+void verification_free_all (Messenger *messenger);
 
 /* streams.c: who has which stream ---------------------------------------------------------------------------- */
 
@@ -89,6 +129,14 @@ void streams_close_peer (Messenger *messenger, Peer *peer, const char *condition
 void streams_close_all (Messenger *messenger);
 /* streams_rest: every stream is closed for a while: what could not be written down is said again on the next ones. */
 void streams_rest (Messenger *messenger);
+extern const SessionEvents streams_session_events;
+SessionSetup streams_setup (Messenger *messenger, const Peer *peer); /* NULL: a stranger */
+void streams_add (Messenger *messenger, Session *session);
+void streams_bind (Messenger *messenger, Session *session, Peer *peer);
+void streams_choose (Messenger *messenger, Peer *peer); /* the one to send on */
+guint streams_count (Peer *peer, gboolean restricted);  /* that are not closing */
+void dial_later (Messenger *messenger, Peer *peer);     /* after a pause that grows */
+void dial_again (Messenger *messenger, Peer *peer);     /* although there is one */
 void streams_check_paths (Messenger *messenger); /* interfaces went: so did what ran over them */
 void streams_set_traced (Messenger *messenger, Peer *peer);
 

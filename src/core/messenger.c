@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <malloc.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -284,14 +285,14 @@ messenger_await_peer (Messenger *messenger, const Peer *peer)
 }
 
 Peer *
-messenger_add_peer (Messenger *messenger, const char *instance, const char *address, GError **error)
+messenger_add_peer (Messenger *messenger, const char *instance, const char *address, const guint8 *key, GError **error)
 {
   Peer *superfluous = roster_superfluous (messenger->roster);
   Peer *peer;
 
   if (superfluous != NULL)
     messenger_forget (messenger, superfluous, NULL);
-  peer = roster_add (messenger->roster, instance, address, error);
+  peer = roster_add (messenger->roster, instance, address, key, error);
   if (peer == NULL)
     return NULL;
   messenger_await_peer (messenger, peer);
@@ -323,7 +324,7 @@ messenger_add_address (Messenger *messenger, const char *uri, GError **error)
       peer = g_ptr_array_index (peers, i);
   if (peer == NULL)
     {
-      peer = messenger_add_peer (messenger, NULL, address, error);
+      peer = messenger_add_peer (messenger, NULL, address, NULL, error);
       if (peer == NULL)
         return NULL;
       link_resolve_added (messenger, peer);
@@ -381,10 +382,23 @@ messenger_block (Messenger *messenger, Peer *peer, gboolean blocked, GError **er
   return TRUE;
 }
 
+/* Nothing points to @peer any more but the list; it is freed. */
+static gboolean
+remove_peer (Messenger *messenger, Peer *peer, Peer *into, GError **error)
+{
+  gint64 id = peer->row->id;
+  gboolean removed;
+
+  g_hash_table_remove (messenger->changed_peers, peer);
+  removed = into != NULL ? roster_merge (messenger->roster, peer, into, error) : roster_remove (messenger->roster, peer, error);
+  if (removed)
+    g_signal_emit (messenger, signals[PEER_REMOVED], 0, &id);
+  return removed;
+}
+
 gboolean
 messenger_forget (Messenger *messenger, Peer *peer, GError **error)
 {
-  gint64 id = peer->row->id;
   g_autoptr (GPtrArray) sightings = g_ptr_array_ref (peer->sightings);
 
   if (peer->is_self)
@@ -396,19 +410,45 @@ messenger_forget (Messenger *messenger, Peer *peer, GError **error)
     {
       Session *session = g_ptr_array_index (peer->sessions, i);
 
+      verification_ended (messenger, session);
       g_ptr_array_remove_fast (messenger->sessions, session); /* frees it */
     }
   g_ptr_array_set_size (peer->sessions, 0);
   peer->session = NULL;
   probe_failed (peer, NULL);
-  g_hash_table_remove (messenger->changed_peers, peer);
-  if (!roster_remove (messenger->roster, peer, error))
+  if (!remove_peer (messenger, peer, NULL, error))
     return FALSE;
-  g_signal_emit (messenger, signals[PEER_REMOVED], 0, &id);
   messenger->unread = messages_unread (messenger->db, 0);
   messenger_changed (messenger, MESSENGER_CHANGED_UNREAD | MESSENGER_CHANGED_ALIASES);
   for (guint i = 0; i < sightings->len; i++) /* it is still there, and a stranger now */
     link_seen (g_ptr_array_index (sightings, i), messenger);
+  return TRUE;
+}
+
+gboolean
+messenger_merge (Messenger *messenger, Peer *peer, Peer *into, GError **error)
+{
+  g_autoptr (GPtrArray) sightings = g_ptr_array_ref (peer->sightings);
+
+  while (peer->sessions->len > 0)
+    {
+      Session *session = g_ptr_array_index (peer->sessions, 0);
+
+      g_ptr_array_remove_index (peer->sessions, 0);
+      streams_bind (messenger, session, into);
+    }
+  peer->session = NULL;
+  probe_failed (peer, NULL);
+  into->written_to |= peer->written_to;
+  if (!remove_peer (messenger, peer, into, error))
+    return FALSE;
+  for (guint i = 0; i < sightings->len; i++)
+    link_seen (g_ptr_array_index (sightings, i), messenger);
+  conversation_recount (messenger, into);
+  streams_choose (messenger, into);
+  messenger_changed (messenger, MESSENGER_CHANGED_ALIASES);
+  messenger_peer_changed (messenger, into, PEER_CHANGED_NAME | PEER_CHANGED_COUNTS);
+  conversation_pump (messenger, into);
   return TRUE;
 }
 
@@ -495,6 +535,29 @@ messenger_discovery (Messenger *messenger)
   return messenger->discovery != NULL ? discovery_backend (messenger->discovery) : "none";
 }
 
+static void
+add_key_problems (Messenger *messenger, GStrvBuilder *problems)
+{
+  GPtrArray *peers = roster_peers (messenger->roster);
+
+  if (trust_policy (messenger, NULL) == ENCRYPTION_NEVER)
+    g_strv_builder_add (problems, "encryption is switched off: everything is said in clear");
+  if (messenger->cloned != NULL)
+    g_strv_builder_add (problems, messenger->cloned);
+  for (guint i = 0; i < peers->len; i++)
+    {
+      const Peer *peer = g_ptr_array_index (peers, i);
+
+      if (peer->downgraded)
+        {
+          g_autofree char *name = roster_dup_name (messenger->roster, peer);
+          g_autofree char *text = g_strdup_printf ("'%s' should encrypt, and offers nothing: nothing is sent to it", name);
+
+          g_strv_builder_add (problems, text);
+        }
+    }
+}
+
 char **
 messenger_problems (Messenger *messenger)
 {
@@ -508,6 +571,7 @@ messenger_problems (Messenger *messenger)
     g_strv_builder_add (problems, "no network: no interface is up and has an address");
   if (messenger->on_air && messenger->listener == NULL)
     g_strv_builder_add (problems, "no TCP port could be opened: nobody can connect to us");
+  add_key_problems (messenger, problems);
   return g_strv_builder_end (problems);
 }
 
@@ -554,13 +618,16 @@ recover_outbox (Messenger *messenger, GError **error)
 }
 
 Messenger *
-messenger_new (Database *db, Settings *settings, GError **error)
+messenger_new (Database *db, Settings *settings, Identity *identity, GError **error)
 {
   g_autoptr (Messenger) messenger = g_object_new (MESSENGER_TYPE, NULL);
 
   messenger->db = db;
   messenger->settings = settings;
   messenger->turn = turn_new (db);
+  messenger->identity = identity;
+  if (identity != NULL)
+    fingerprint_make (identity_public (identity), messenger->fingerprint);
   load_status (messenger);
   if (!recover_outbox (messenger, error))
     return NULL;
@@ -610,6 +677,9 @@ messenger_finalize (GObject *object)
   deadline_drop (&messenger->network_timer);
   deadline_drop (&messenger->expiry);
   deadline_drop (&messenger->rest);
+  deadline_drop (&messenger->proof_timer);
+  g_queue_clear (&messenger->proofs);
+  verification_free_all (messenger);
   g_ptr_array_unref (messenger->sessions);
   g_ptr_array_unref (messenger->settlers);
   g_hash_table_unref (messenger->changed_peers);
@@ -626,6 +696,7 @@ messenger_finalize (GObject *object)
   g_free (messenger->status_text);
   g_free (messenger->network);
   g_free (messenger->trouble);
+  g_free (messenger->cloned);
   G_OBJECT_CLASS (messenger_parent_class)->finalize (object);
 }
 
@@ -639,6 +710,8 @@ messenger_init (Messenger *messenger)
   messenger->changed_messages = message_set_new ();
   messenger->news = message_set_new ();
   messenger->scratch = g_string_sized_new (1024);
+  randombytes_buf (messenger->salt, sizeof messenger->salt);
+  g_queue_init (&messenger->proofs);
   messenger->started = g_get_monotonic_time ();
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/roster.h"
 #include "core/turn.h"
+#include "store/identity.h"
 #include "store/settings.h"
 
 /* The messenger: the link, the peers, the streams and the messages together. Runs without a bus; whoever shows it to somebody
@@ -25,8 +26,8 @@ typedef enum
   MESSENGER_CHANGED_ALIASES = 1 << 2,
 } MessengerChange;
 
-/* messenger_new: takes over @settings; @db must outlive it. Not on the air. */
-Messenger *messenger_new (Database *db, Settings *settings, GError **error);
+/* messenger_new: takes over @settings; @db and @identity (NULL: nothing is encrypted) must outlive it. Not on the air. */
+Messenger *messenger_new (Database *db, Settings *settings, Identity *identity, GError **error);
 
 /* messenger_stop: goodbye, streams closed (at most a moment is waited), everything committed. The last call before the last unref. */
 void messenger_stop (Messenger *messenger);
@@ -78,6 +79,28 @@ void messenger_trace (Messenger *messenger, Peer *peer, int fd);
 typedef void (*MessengerProbe) (gint64 rtt_us, const char *address, const GError *error, gpointer user_data);
 /* messenger_probe: a stream to @peer, opened if need be, and a ping; rtt -1: connected, but it answers no ping. */
 void messenger_probe (Messenger *messenger, Peer *peer, MessengerProbe done, gpointer user_data);
+
+/* Keys -------------------------------------------------------------------------------------------------------- */
+
+const char *messenger_fingerprint (Messenger *messenger); /* our own; "" where nothing is encrypted */
+char       *messenger_dup_uri (Messenger *messenger);     /* the same with our name, for others' messenger_trust_uri(); "" likewise */
+/* messenger_trust_key: @peer's key is the one with @fingerprint, which it, or somebody under its name, showed. NOT_FOUND. */
+gboolean messenger_trust_key (Messenger *messenger, Peer *peer, const char *fingerprint, GError **error);
+/* messenger_trust_uri: the key in @uri is whose name is in it, verified. */
+Peer    *messenger_trust_uri (Messenger *messenger, const char *uri, GError **error);
+gboolean messenger_set_encryption (Messenger *messenger, Peer *peer, PeerEncryption encryption, GError **error);
+PeerEncryption messenger_encryption (Messenger *messenger, const Peer *peer); /* in force */
+
+/* messenger_verify: compares codes with @peer (hearby-protocol(7), verification). @done is called once: with @code when both users
+ * agreed to, or with an error. The run's id, owned by the messenger; NULL with an error. */
+typedef void (*MessengerCode) (const char *run, const char *code, const GError *error, gpointer user_data);
+const char *messenger_verify (Messenger *messenger, Peer *peer, MessengerCode done, gpointer user_data, GError **error);
+/* messenger_answer: what our user says: @typed is the code as the other read it out, or NULL and @match. *@same: the outcome. */
+gboolean messenger_answer (Messenger *messenger, Peer *peer, const char *run, const char *typed, gboolean match, gboolean *same,
+                           GError **error);
+void messenger_cancel_verify (Messenger *messenger, const char *run); /* who asked is gone; fine where there is none */
+/* messenger_wants_verify: @peer's user asked and waits for ours. */
+gboolean messenger_wants_verify (Messenger *messenger, const Peer *peer);
 
 /* Messages -------------------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/peer.h"
 
+#include <string.h>
+
 #include "base/limits.h"
 #include "base/text.h"
 #include "net/addresses.h"
@@ -16,6 +18,10 @@ peer_new (PeerRow *row)
   peer->sessions = g_ptr_array_new ();
   peer->added = g_ptr_array_new_with_free_func (g_object_unref);
   peer->refused = g_ptr_array_new_with_free_func (g_object_unref);
+  if (row->key != NULL)
+    fingerprint_make (g_bytes_get_data (row->key, NULL), peer->fingerprint);
+  if (row->claim != NULL)
+    fingerprint_make (g_bytes_get_data (row->claim, NULL), peer->claim);
   if (row->instance != NULL)
     {
       g_autofree char *instance = g_strdup (row->instance);
@@ -44,6 +50,7 @@ peer_free (Peer *peer)
   g_free (peer->folded);
   g_free (peer->short_folded);
   g_free (peer->alias);
+  g_free (peer->looks_like);
   g_free (peer);
 }
 
@@ -72,10 +79,64 @@ peer_is_online (const Peer *peer)
   return peer_is_announced (peer) || peer->is_self || (peer->row->address != NULL && peer->reachable);
 }
 
+gboolean
+peer_has_key (const Peer *peer, const guint8 key[PEER_KEY])
+{
+  return peer->row->key != NULL && memcmp (g_bytes_get_data (peer->row->key, NULL), key, PEER_KEY) == 0;
+}
+
+gboolean
+peer_is_pinned (const Peer *peer)
+{
+  return peer->row->key != NULL && peer->row->trust != TRUST_NEW;
+}
+
+gboolean
+peer_encrypts (const Peer *peer)
+{
+  return peer->row->key != NULL || (peer->presence != NULL && peer->presence->noise != NULL);
+}
+
+gboolean
+peer_is_in_conflict (const Peer *peer)
+{
+  return peer->row->claim != NULL || (peer->row->key != NULL && peer->row->trust == TRUST_MISMATCH);
+}
+
 const char *
 peer_trust (const Peer *peer)
 {
-  return peer->row->blocked ? "blocked" : "plain";
+  static const char *const words[] = { "new", "pinned", "verified", "conflict" };
+
+  if (peer->row->blocked)
+    return "blocked";
+  if (peer_is_in_conflict (peer))
+    return "conflict";
+  if (peer->row->key != NULL)
+    return words[peer->row->trust];
+  return peer_encrypts (peer) ? "new" : "plain";
+}
+
+void
+peer_set_key (Peer *peer, const guint8 *key)
+{
+  g_clear_pointer (&peer->row->key, g_bytes_unref);
+  peer->row->key = key != NULL ? g_bytes_new (key, PEER_KEY) : NULL;
+  peer->row->trust = TRUST_NEW;
+  peer->row->verified = 0;
+  *peer->fingerprint = '\0';
+  if (key != NULL)
+    fingerprint_make (key, peer->fingerprint);
+}
+
+void
+peer_set_claim (Peer *peer, const guint8 *key)
+{
+  g_clear_pointer (&peer->row->claim, g_bytes_unref);
+  peer->row->claim = key != NULL ? g_bytes_new (key, PEER_KEY) : NULL;
+  *peer->claim = '\0';
+  if (key != NULL)
+    fingerprint_make (key, peer->claim);
 }
 
 Status
@@ -110,7 +171,7 @@ set_presence (Peer *peer, GPtrArray *txt)
     {
       g_clear_pointer (&peer->presence, presence_free);
       peer->presence = g_steal_pointer (&presence);
-      changed |= PEER_CHANGED_PRESENCE;
+      changed |= PEER_CHANGED_PRESENCE | PEER_CHANGED_POLICY;
     }
   if (nick != NULL && g_strcmp0 (nick, peer->row->nick) != 0)
     {
@@ -152,7 +213,21 @@ peer_remove_sighting (Peer *peer, guint interface, GSocketFamily family)
     return PEER_CHANGED_ADDRESSES;
   g_clear_pointer (&peer->presence, presence_free);
   peer->row->last_seen = g_get_real_time ();
-  return PEER_CHANGED_ADDRESSES | PEER_CHANGED_PRESENCE;
+  return PEER_CHANGED_ADDRESSES | PEER_CHANGED_PRESENCE | PEER_CHANGED_POLICY;
+}
+
+PeerChange
+peer_remove_all_sightings (Peer *peer)
+{
+  PeerChange changed = 0;
+
+  while (peer->sightings->len > 0)
+    {
+      const Sighting *sighting = g_ptr_array_index (peer->sightings, 0);
+
+      changed |= peer_remove_sighting (peer, sighting->interface, sighting->family);
+    }
+  return changed;
 }
 
 gboolean

@@ -9,13 +9,14 @@
 #include "presence/name.h"
 
 #define SELF "self"
+#define FINGERPRINT_PREFIX 8 /* characters, hyphens not counted */
 
 struct _Roster
 {
   Database   *db;
   GPtrArray  *peers;    /* Peer, owned, ordered by id */
   GHashTable *by_id;    /* gint64* → Peer */
-  GHashTable *by_name;  /* folded instance → Peer */
+  GHashTable *by_name;  /* folded instance → GPtrArray of Peer: one without a key at most, and any number with */
   GHashTable *by_short; /* folded short name → GPtrArray of Peer */
   GPtrArray  *aliases;  /* Alias */
   Peer       *self;
@@ -23,35 +24,45 @@ struct _Roster
 };
 
 static void
-index_peer (Roster *roster, Peer *peer)
+index_add (GHashTable *index, const char *name, Peer *peer)
 {
-  GPtrArray *same;
+  GPtrArray *same = g_hash_table_lookup (index, name);
 
-  if (peer->folded == NULL)
-    return;
-  g_hash_table_insert (roster->by_name, g_strdup (peer->folded), peer);
-  same = g_hash_table_lookup (roster->by_short, peer->short_folded);
   if (same == NULL)
     {
       same = g_ptr_array_new ();
-      g_hash_table_insert (roster->by_short, g_strdup (peer->short_folded), same);
+      g_hash_table_insert (index, g_strdup (name), same);
     }
   g_ptr_array_add (same, peer);
 }
 
 static void
-unindex_peer (Roster *roster, Peer *peer)
+index_remove (GHashTable *index, const char *name, Peer *peer)
 {
-  GPtrArray *same;
+  GPtrArray *same = g_hash_table_lookup (index, name);
 
-  if (peer->folded == NULL)
-    return;
-  g_hash_table_remove (roster->by_name, peer->folded);
-  same = g_hash_table_lookup (roster->by_short, peer->short_folded);
   if (same != NULL)
     g_ptr_array_remove (same, peer);
   if (same != NULL && same->len == 0)
-    g_hash_table_remove (roster->by_short, peer->short_folded);
+    g_hash_table_remove (index, name);
+}
+
+static void
+index_peer (Roster *roster, Peer *peer)
+{
+  if (peer->folded == NULL)
+    return;
+  index_add (roster->by_name, peer->folded, peer);
+  index_add (roster->by_short, peer->short_folded, peer);
+}
+
+static void
+unindex_peer (Roster *roster, Peer *peer)
+{
+  if (peer->folded == NULL)
+    return;
+  index_remove (roster->by_name, peer->folded, peer);
+  index_remove (roster->by_short, peer->short_folded, peer);
 }
 
 static Peer *
@@ -108,7 +119,7 @@ load (Roster *roster, GError **error)
   apply_aliases (roster);
   if (roster->self == NULL)
     {
-      roster->self = roster_add (roster, NULL, SELF, error);
+      roster->self = roster_add (roster, NULL, SELF, NULL, error);
       if (roster->self == NULL)
         return FALSE;
       roster->self->is_self = TRUE;
@@ -125,7 +136,7 @@ roster_new (Database *db, GError **error)
   roster->last_id = peers_last_id (db);
   roster->peers = g_ptr_array_new_with_free_func ((GDestroyNotify) peer_free);
   roster->by_id = g_hash_table_new (g_int64_hash, g_int64_equal);
-  roster->by_name = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  roster->by_name = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_ptr_array_unref);
   roster->by_short
       = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_ptr_array_unref);
   if (!load (roster, error))
@@ -152,12 +163,77 @@ roster_by_id (Roster *roster, gint64 id)
   return g_hash_table_lookup (roster->by_id, &id);
 }
 
-Peer *
-roster_by_instance (Roster *roster, const char *instance)
+GPtrArray *
+roster_named (Roster *roster, const char *instance)
 {
   g_autofree char *folded = name_fold (instance);
 
   return g_hash_table_lookup (roster->by_name, folded);
+}
+
+/* Whose a name is: his to whom the user bound it, then his whom the user knows, then his who proved a key, then anybody's. */
+static int
+claim_of (const Peer *peer)
+{
+  if (peer_is_pinned (peer) || (peer->row->key != NULL && peer->row->blocked))
+    return 4;
+  if (peer->row->key == NULL && (peer->written_to || peer->row->plaintext == PLAINTEXT_ALLOW || peer->row->blocked))
+    return 3;
+  return peer->row->key != NULL ? 2 : 1;
+}
+
+static Peer *
+best_named (Roster *roster, const char *instance, gboolean keyed_first)
+{
+  GPtrArray *same = roster_named (roster, instance);
+  Peer *best = NULL;
+
+  for (guint i = 0; same != NULL && i < same->len; i++)
+    {
+      Peer *peer = g_ptr_array_index (same, i);
+      gboolean keyed = peer->row->key != NULL;
+
+      if (best == NULL)
+        best = peer;
+      else if (keyed_first && keyed != (best->row->key != NULL))
+        best = keyed ? peer : best;
+      else if (claim_of (peer) > claim_of (best)
+               || (claim_of (peer) == claim_of (best) && peer->row->last_seen > best->row->last_seen))
+        best = peer;
+    }
+  return best;
+}
+
+Peer *
+roster_by_instance (Roster *roster, const char *instance)
+{
+  return best_named (roster, instance, FALSE);
+}
+
+Peer *
+roster_for_record (Roster *roster, const char *instance, gboolean encrypts)
+{
+  return best_named (roster, instance, encrypts);
+}
+
+Peer *
+roster_in_clear (Roster *roster, const char *instance)
+{
+  GPtrArray *same = roster_named (roster, instance);
+
+  for (guint i = 0; same != NULL && i < same->len; i++)
+    if (((Peer *) g_ptr_array_index (same, i))->row->key == NULL)
+      return g_ptr_array_index (same, i);
+  return NULL;
+}
+
+Peer *
+roster_by_key (Roster *roster, const guint8 key[PEER_KEY])
+{
+  for (guint i = 0; i < roster->peers->len; i++)
+    if (peer_has_key (g_ptr_array_index (roster->peers, i), key))
+      return g_ptr_array_index (roster->peers, i);
+  return NULL;
 }
 
 Peer *
@@ -177,7 +253,8 @@ static gboolean
 is_unused (const Peer *peer)
 {
   return !peer_is_online (peer) && peer->sessions->len == 0 && peer->last_seq == 0 && peer->alias == NULL
-         && peer->row->address == NULL && !peer->row->blocked && peer->row->plaintext == PLAINTEXT_ASK;
+         && peer->row->address == NULL && !peer->row->blocked && peer->row->plaintext == PLAINTEXT_ASK
+         && peer->row->encryption == ENCRYPTION_DEFAULT && !peer_is_pinned (peer) && peer->row->claim == NULL;
 }
 
 static gboolean
@@ -211,7 +288,7 @@ roster_superfluous (Roster *roster)
 }
 
 Peer *
-roster_add (Roster *roster, const char *instance, const char *address, GError **error)
+roster_add (Roster *roster, const char *instance, const char *address, const guint8 *key, GError **error)
 {
   g_autoptr (PeerRow) row = peer_row_new ();
 
@@ -223,6 +300,7 @@ roster_add (Roster *roster, const char *instance, const char *address, GError **
   row->id = roster->last_id + 1;
   row->instance = g_strdup (instance);
   row->address = g_strdup (address);
+  row->key = key != NULL ? g_bytes_new (key, PEER_KEY) : NULL;
   if (!peers_restore (roster->db, row, error))
     return NULL;
   roster->last_id = row->id;
@@ -232,7 +310,9 @@ roster_add (Roster *roster, const char *instance, const char *address, GError **
 gboolean
 roster_rename (Roster *roster, Peer *peer, const char *instance, GError **error)
 {
-  if (roster_by_instance (roster, instance) != NULL)
+  Peer *other = peer->row->key == NULL ? roster_in_clear (roster, instance) : NULL;
+
+  if (other != NULL && other != peer)
     {
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_EXISTS, "another peer is called '%s'", instance);
       return FALSE;
@@ -255,13 +335,11 @@ roster_restore (Roster *roster, Peer *peer, GError **error)
   return peers_restore (roster->db, peer->row, error);
 }
 
-gboolean
-roster_remove (Roster *roster, Peer *peer, GError **error)
+static gboolean
+drop (Roster *roster, Peer *peer, GError **error)
 {
   g_autoptr (GPtrArray) aliases = NULL;
 
-  if (!peers_forget (roster->db, peer->row->id, error))
-    return FALSE;
   aliases = aliases_load (roster->db, error);
   if (aliases == NULL)
     return FALSE;
@@ -272,6 +350,18 @@ roster_remove (Roster *roster, Peer *peer, GError **error)
   roster->aliases = g_steal_pointer (&aliases);
   apply_aliases (roster);
   return TRUE;
+}
+
+gboolean
+roster_remove (Roster *roster, Peer *peer, GError **error)
+{
+  return peers_forget (roster->db, peer->row->id, error) && drop (roster, peer, error);
+}
+
+gboolean
+roster_merge (Roster *roster, Peer *peer, Peer *into, GError **error)
+{
+  return peers_merge (roster->db, peer->row->id, into->row->id, error) && drop (roster, peer, error);
 }
 
 /* Finding ------------------------------------------------------------------------------------------------- */
@@ -309,7 +399,7 @@ find_alias (Roster *roster, const char *spec)
 static gboolean
 is_allowed (const Peer *peer)
 {
-  return peer->row->plaintext == PLAINTEXT_ALLOW;
+  return peer->row->plaintext == PLAINTEXT_ALLOW || peer_is_pinned (peer);
 }
 
 static gboolean
@@ -346,6 +436,40 @@ find_address (Roster *roster, const char *spec)
   return just (NULL);
 }
 
+static gboolean
+starts_fingerprint (const char *fingerprint, const char *spec)
+{
+  guint n = 0;
+
+  for (; *spec != '\0'; spec++)
+    {
+      if (*spec == '-' || *spec == ' ')
+        continue;
+      while (*fingerprint == '-')
+        fingerprint++;
+      if (*fingerprint == '\0' || g_ascii_tolower (*spec) != *fingerprint)
+        return FALSE;
+      fingerprint++;
+      n++;
+    }
+  return n >= FINGERPRINT_PREFIX;
+}
+
+static GPtrArray *
+find_fingerprint (Roster *roster, const char *spec)
+{
+  GPtrArray *found = g_ptr_array_new ();
+
+  for (guint i = 0; i < roster->peers->len; i++)
+    {
+      Peer *peer = g_ptr_array_index (roster->peers, i);
+
+      if (peer->row->key != NULL && starts_fingerprint (peer->fingerprint, spec))
+        g_ptr_array_add (found, peer);
+    }
+  return found;
+}
+
 static GPtrArray *
 refuse_ambiguous (GPtrArray *found, const char *spec, GError **error)
 {
@@ -371,6 +495,12 @@ roster_find (Roster *roster, const char *spec, GError **error)
   g_ptr_array_unref (found);
   if (name_equal (spec, SELF))
     return just (roster->self);
+  found = find_fingerprint (roster, spec);
+  if (found->len == 1)
+    return found;
+  if (found->len > 1)
+    return refuse_ambiguous (found, spec, error);
+  g_ptr_array_unref (found);
   if (roster_by_instance (roster, spec) != NULL)
     return just (roster_by_instance (roster, spec));
   for (guint i = 0; i < G_N_ELEMENTS (short_rules); i++)

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "core/session.h"
+#include "core/session-private.h"
 
 #include <string.h>
 
 #include "base/error.h"
 #include "base/limits.h"
-#include "core/requests.h"
 #include "net/addresses.h"
 #include "net/deadline.h"
 #include "xmpp/iq.h"
 #include "xmpp/ns.h"
-#include "xmpp/stanza.h"
-#include "xmpp/stream.h"
 #include "xmpp/writer.h"
 
 typedef struct
@@ -20,37 +17,6 @@ typedef struct
   SessionPong pong;
   gpointer    user_data;
 } Ping;
-
-struct _Session
-{
-  SessionState  state;
-  StreamRole    role;
-  SessionEvents events;
-  gpointer      user_data;
-
-  Peer   *peer;
-  char   *own, *to;
-  Dialer *dialer;
-  Wire   *wire;
-  GInetSocketAddress *remote; /* of the wire, also when that is gone */
-  Stream *stream;
-
-  GSource *timer; /* of the state */
-  Requests *requests;
-  GSource *burial;   /* reports the end from the loop */
-  GError  *error;
-
-  Capability capabilities;
-  gboolean   capabilities_known, traced, kept, connected, heard, header_seen, retired, unconfirmed, accepted;
-  gint64     opened, last_traffic;
-  gsize      pending; /* bytes sent since the last fill */
-  gsize      waiting; /* bytes received before it was known whose they are */
-  gint64     iq_second;
-  guint      iq_count;
-};
-
-static void set_state (Session *session, SessionState state);
-static void end (Session *session, GError *error);
 
 /* Timers -------------------------------------------------------------------------------------------------- */
 
@@ -62,25 +28,20 @@ arm (Session *session, GSource **deadline, gint64 at, GSourceFunc func)
   deadline_set (*deadline, at);
 }
 
+/* Without traffic it is closed; an old one is replaced, so that its keys are. */
 static void
-become_open (Session *session)
+check_open (Session *session)
 {
-  session->opened = g_get_monotonic_time ();
-  set_state (session, SESSION_OPEN);
-  session->events.open (session, session->user_data);
-}
+  gint64 now = g_get_monotonic_time ();
+  gint64 age = session->opened + (gint64) LIMIT_AGE_S * G_USEC_PER_SEC;
+  gint64 until = session->kept ? age : session->last_traffic + (gint64) LIMIT_IDLE_S * G_USEC_PER_SEC;
 
-static void
-check_idle (Session *session)
-{
-  gint64 until = session->last_traffic + LIMIT_IDLE_S * G_USEC_PER_SEC;
-
-  if (session->kept)
-    return;
-  if (until <= g_get_monotonic_time ())
+  if (!session->kept && until <= now)
     session_close (session);
-  else
-    deadline_set (session->timer, until);
+  else if (age > now)
+    deadline_set (session->timer, MIN (age, until));
+  else if (session_is_secure (session))
+    session->events.aged (session, session->user_data);
 }
 
 static gboolean
@@ -88,51 +49,43 @@ on_deadline (gpointer user_data)
 {
   Session *session = user_data;
 
-  switch (session->state)
-    {
-    case SESSION_FEATURES:
-      stream_skip_features (session->stream);
-      become_open (session);
-      break;
-    case SESSION_ASKING:
-      become_open (session);
-      break;
-    case SESSION_OPEN:
-      check_idle (session);
-      break;
-    case SESSION_OPENING:
-      if (session->role == STREAM_RESPONDER && session->heard)
-        session_refuse (session, "connection-timeout");
-      else
-        end (session, g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_TIMEOUT, "no stream header in time"));
-      break;
-    case SESSION_CONNECTING:
-    case SESSION_CLOSING:
-    case SESSION_ENDED:
-      end (session, NULL);
-      break;
-    }
+  if (session->state == SESSION_OPEN)
+    check_open (session);
+  else if (session->state == SESSION_CONNECTING || session->state == SESSION_CLOSING)
+    session_end (session, NULL);
+  else
+    opening_handle_deadline (session);
   return G_SOURCE_CONTINUE;
 }
 
-static void
-set_state (Session *session, SessionState state)
+/* Whatever leads to a secure channel has one time limit together, from the connection on. */
+static gint64
+deadline_of (Session *session, SessionState state)
 {
   static const gint64 deadline_ms[] = {
     [SESSION_CONNECTING] = LIMIT_CONNECT_MS + LIMIT_HEADER_WAIT_MS,
-    [SESSION_OPENING] = LIMIT_HEADER_WAIT_MS,
+    [SESSION_CHOOSING] = LIMIT_FEATURES_WAIT_MS,
     [SESSION_FEATURES] = LIMIT_FEATURES_WAIT_MS,
     [SESSION_ASKING] = LIMIT_FEATURES_WAIT_MS,
     [SESSION_OPEN] = LIMIT_IDLE_S * 1000,
     [SESSION_CLOSING] = LIMIT_CLOSE_WAIT_MS,
+    [SESSION_ENDED] = 0,
   };
 
+  if (deadline_ms[state] == 0)
+    return session->begun + LIMIT_HEADER_WAIT_MS * 1000;
+  return session->last_traffic + deadline_ms[state] * 1000;
+}
+
+void
+session_set_state (Session *session, SessionState state)
+{
   session->state = state;
   session->last_traffic = g_get_monotonic_time ();
   if (state == SESSION_ENDED)
     deadline_drop (&session->timer);
   else
-    arm (session, &session->timer, session->last_traffic + deadline_ms[state] * 1000, on_deadline);
+    arm (session, &session->timer, deadline_of (session, state), on_deadline);
 }
 
 /* The end ------------------------------------------------------------------------------------------------- */
@@ -148,16 +101,16 @@ on_burial (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* Takes @error. The owner hears of it from the loop, so that it may free the session there. */
-static void
-end (Session *session, GError *error)
+/* The owner hears of it from the loop, so that it may free the session there. */
+void
+session_end (Session *session, GError *error)
 {
   if (session->state == SESSION_ENDED)
     {
       g_clear_error (&error);
       return;
     }
-  set_state (session, SESSION_ENDED);
+  session_set_state (session, SESSION_ENDED);
   session->error = error;
   g_clear_pointer (&session->requests, requests_free);
   g_clear_pointer (&session->dialer, dialer_free);
@@ -180,10 +133,14 @@ session_free (Session *session)
   g_clear_pointer (&session->dialer, dialer_free);
   g_clear_pointer (&session->wire, wire_free);
   g_clear_pointer (&session->stream, stream_free);
+  g_clear_pointer (&session->outer, stream_free);
+  g_clear_pointer (&session->channel, channel_free);
+  g_clear_pointer (&session->held, node_free);
   g_clear_error (&session->error);
   g_clear_object (&session->remote);
   g_free (session->own);
   g_free (session->to);
+  g_free (session->name);
   g_free (session);
 }
 
@@ -192,21 +149,34 @@ begin_closing (Session *session)
 {
   if (session->state == SESSION_CLOSING || session->state == SESSION_ENDED)
     return;
-  set_state (session, SESSION_CLOSING);
+  session_set_state (session, SESSION_CLOSING);
   session->events.closing (session, session->user_data);
 }
 
 /* Tracing and sending ------------------------------------------------------------------------------------- */
 
+/* What belongs to a comparison of codes is shown without its content. */
 static void
-trace_node (Session *session, gboolean out, const Node *node)
+redact (Node *node)
+{
+  Node *verify = node_child (node, "verify", NS_VERIFY);
+
+  if (verify != NULL && verify->children != NULL)
+    g_ptr_array_set_size (verify->children, 0);
+}
+
+void
+session_trace_node (Session *session, gboolean out, const Node *node)
 {
   g_autoptr (GString) xml = NULL;
+  g_autoptr (Node) shown = NULL;
 
   if (!session->traced)
     return;
   xml = g_string_new (NULL);
-  writer_append (xml, node, NS_CLIENT);
+  shown = node_copy (node);
+  redact (shown);
+  writer_append (xml, shown, NS_CLIENT);
   session->events.traced (session, out, xml->str, xml->len, session->user_data);
 }
 
@@ -217,11 +187,11 @@ wake (Session *session)
     wire_wake (session->wire);
 }
 
-static void
-send_node (Session *session, Node *node)
+void
+session_send_node (Session *session, Node *node)
 {
   if (stream_send (session->stream, node))
-    trace_node (session, TRUE, node);
+    session_trace_node (session, TRUE, node);
   node_free (node);
   wake (session);
 }
@@ -257,10 +227,10 @@ session_close (Session *session)
 {
   if (session->state == SESSION_CLOSING || session->state == SESSION_ENDED)
     return;
-  if (session->stream == NULL || session->wire == NULL
-      || (session->role == STREAM_RESPONDER && !session->accepted))
+  if (session->stream == NULL || session->wire == NULL || session->state == SESSION_SECURING
+      || (session->role == STREAM_RESPONDER && !session->accepted && session->state == SESSION_OPENING))
     {
-      end (session, NULL);
+      session_end (session, NULL);
       return;
     }
   stream_close (session->stream);
@@ -273,6 +243,11 @@ session_refuse (Session *session, const char *condition)
 {
   if (session->state == SESSION_ENDED || session->wire == NULL)
     return;
+  if (session->state == SESSION_SECURING) /* nobody there who would understand */
+    {
+      session_end (session, g_error_new (HEARBY_ERROR, HEARBY_ERROR_REJECTED, "%s", condition));
+      return;
+    }
   stream_fail (session->stream, condition, NULL);
   if (session->error == NULL)
     g_set_error (&session->error, HEARBY_ERROR, HEARBY_ERROR_REJECTED, "%s", condition);
@@ -285,20 +260,20 @@ void
 session_check_path (Session *session)
 {
   if (session->wire != NULL && wire_local (session->wire) != NULL && !addresses_is_up (wire_local (session->wire)))
-    end (session, g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_FAILED, "the interface of the stream is gone"));
+    session_end (session, g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_FAILED, "the interface of the stream is gone"));
 }
 
 /* IQs ----------------------------------------------------------------------------------------------------- */
 
-static void
-learn_capabilities (Session *session, const Node *query)
+void
+session_learn_capabilities (Session *session, const Node *query)
 {
   session->capabilities = query != NULL ? capabilities_parse (query) : 0;
   session->capabilities_known = TRUE;
 }
 
-static gboolean
-ask (Session *session, const char *name, const char *ns, RequestDone done, gpointer user_data)
+gboolean
+session_ask (Session *session, const char *name, const char *ns, RequestDone done, gpointer user_data)
 {
   const char *id = requests_add (session->requests, done, user_data);
   Node *iq;
@@ -307,7 +282,7 @@ ask (Session *session, const char *name, const char *ns, RequestDone done, gpoin
     return FALSE;
   iq = stanza_iq_request (session->own, session_peer_name (session), "get", id);
   node_add (iq, name, ns);
-  send_node (session, iq);
+  session_send_node (session, iq);
   return TRUE;
 }
 
@@ -325,20 +300,8 @@ session_ping (Session *session, SessionPong pong, gpointer user_data)
   Ping *ping = g_new (Ping, 1);
 
   *ping = (Ping){ session, pong, user_data };
-  if (!session_is_open (session) || !ask (session, "ping", NS_PING, on_pong, ping))
+  if (!session_is_open (session) || !session_ask (session, "ping", NS_PING, on_pong, ping))
     on_pong (NULL, 0, ping);
-}
-
-static void
-on_features_told (const Node *answer, gint64 rtt, gpointer user_data)
-{
-  Session *session = user_data;
-
-  if (answer == NULL)
-    return;
-  learn_capabilities (session, node_child (answer, "query", NS_DISCO_INFO));
-  if (session->state == SESSION_ASKING)
-    become_open (session);
 }
 
 static void
@@ -352,18 +315,49 @@ handle_request (Session *session, const Node *node)
   if (++session->iq_count > LIMIT_IQ_RATE)
     session_refuse (session, "policy-violation");
   else
-    send_node (session, iq_answer (node));
+    session_send_node (session, iq_answer (node));
+}
+
+gboolean
+session_send_element (Session *session, Node *node)
+{
+  gboolean sent = session_is_open (session) && stream_is_ready (session->stream);
+
+  if (sent)
+    session_send_node (session, node);
+  else
+    node_free (node);
+  return sent;
 }
 
 /* The stream's events ------------------------------------------------------------------------------------- */
 
+/* Of one whose key is in question nothing is taken but what may clear that up. */
 static void
-handle_stanza (Session *session, const Node *node)
+refuse_stanza (Session *session, const Node *node, StanzaKind kind)
+{
+  if (kind == STANZA_MESSAGE || kind == STANZA_IQ_GET || kind == STANZA_IQ_SET)
+    session_send_node (session, stanza_iq_error (node, "auth", "not-authorized"));
+}
+
+void
+session_handle_stanza (Session *session, const Node *node)
 {
   g_autoptr (Stanza) stanza = NULL;
+  const Node *verify = channel_state (session->channel) == CHANNEL_OPEN ? node_child (node, "verify", NS_VERIFY) : NULL;
 
-  trace_node (session, FALSE, node);
+  session_trace_node (session, FALSE, node);
   stanza = stanza_parse (node);
+  if (stanza->kind == STANZA_MESSAGE && verify != NULL && !stanza->is_error)
+    {
+      session->events.verify (session, verify, session->user_data);
+      return;
+    }
+  if (session->restricted && stanza->kind != STANZA_IQ_RESULT && stanza->kind != STANZA_IQ_ERROR)
+    {
+      refuse_stanza (session, node, stanza->is_error ? STANZA_OTHER : stanza->kind);
+      return;
+    }
   switch (stanza->kind)
     {
     case STANZA_MESSAGE:
@@ -380,50 +374,6 @@ handle_stanza (Session *session, const Node *node)
     case STANZA_OTHER:
       break; /* many peers send odd nonzas */
     }
-}
-
-/* Headers are exchanged: what can the peer do? A peer without version 1.0 can do nothing and answers nothing. */
-static void
-start (Session *session)
-{
-  if (!stream_peer_is_1_0 (session->stream))
-    learn_capabilities (session, NULL);
-  if (session->capabilities_known)
-    {
-      become_open (session);
-      return;
-    }
-  set_state (session, SESSION_ASKING);
-  ask (session, "query", NS_DISCO_INFO, on_features_told, session);
-}
-
-/* The peer's header is there, but mDNS has not said yet who that is. */
-static gboolean
-is_waiting (Session *session)
-{
-  return session->role == STREAM_RESPONDER && !session->accepted && session->state == SESSION_OPENING
-         && session->header_seen;
-}
-
-static void
-handle_header (Session *session)
-{
-  session->header_seen = TRUE;
-  if (session->role == STREAM_INITIATOR && stream_peer_is_1_0 (session->stream))
-    set_state (session, SESSION_FEATURES);
-  session->events.header (session, session->user_data);
-  if (is_waiting (session))
-    deadline_set (session->timer, g_get_monotonic_time () + LIMIT_DISCOVERY_WAIT_MS * 1000);
-}
-
-static void
-handle_features (Session *session, const Node *features)
-{
-  const Node *query = node_child (features, "query", NS_DISCO_INFO);
-
-  trace_node (session, FALSE, features);
-  if (query != NULL)
-    learn_capabilities (session, query);
 }
 
 static void
@@ -444,17 +394,16 @@ handle_event (Session *session, StreamEvent *event)
   switch (event->type)
     {
     case STREAM_HEADER:
-      handle_header (session);
+      opening_handle_header (session);
       break;
     case STREAM_FEATURES:
-      handle_features (session, node);
+      opening_handle_features (session, node);
       break;
     case STREAM_READY:
-      if (session->state == SESSION_OPENING || session->state == SESSION_FEATURES)
-        start (session);
+      opening_handle_ready (session);
       break;
     case STREAM_STANZA:
-      handle_stanza (session, node);
+      opening_handle_stanza (session, g_steal_pointer (&node), event->surplus);
       break;
     case STREAM_CLOSED:
       wire_finish (session->wire);
@@ -466,12 +415,13 @@ handle_event (Session *session, StreamEvent *event)
     }
 }
 
-static void
-drain (Session *session)
+void
+session_drain (Session *session)
 {
   StreamEvent event = { 0 };
 
-  while (session->wire != NULL && !is_waiting (session) && stream_next (session->stream, &event))
+  while (session->wire != NULL && !opening_is_waiting (session) && session->state != SESSION_SECURING
+         && stream_next (session->stream, &event))
     handle_event (session, &event);
   wake (session);
 }
@@ -482,25 +432,51 @@ static void
 on_received (Wire *wire, const guint8 *bytes, gsize len, gpointer user_data)
 {
   Session *session = user_data;
+  g_autoptr (GByteArray) content = g_byte_array_new ();
+  GError *error = NULL;
 
   session->heard = TRUE;
   session->last_traffic = g_get_monotonic_time ();
-  stream_push (session->stream, bytes, len);
-  drain (session);
-  if (!is_waiting (session))
+  if (!channel_push (session->channel, bytes, len, content, &error))
+    {
+      session_end (session, error);
+      return;
+    }
+  opening_handle_channel (session);
+  if (session->state == SESSION_ENDED)
     return;
-  session->waiting += len; /* Gajim speaks right behind its header; that much may wait */
-  if (session->waiting > LIMIT_BEFORE_OPEN)
-    session_refuse (session, "policy-violation");
+  stream_push (session->stream, content->data, content->len);
+  session_drain (session);
+  opening_handle_budget (session, len);
+}
+
+void
+session_move_output (Session *session)
+{
+  g_autoptr (GBytes) out = stream_take_output (session->stream);
+  g_autoptr (GError) error = NULL;
+  gsize len;
+  const void *bytes;
+
+  if (out == NULL)
+    return;
+  bytes = g_bytes_get_data (out, &len);
+  if (!channel_send (session->channel, bytes, len, &error))
+    g_warning ("a stream came to its end: %s", error->message);
+  if (stream_is_ending (session->stream))
+    channel_close (session->channel);
 }
 
 static void
 on_fill (Wire *wire, gpointer user_data)
 {
   Session *session = user_data;
-  g_autoptr (GBytes) out = stream_take_output (session->stream);
+  g_autoptr (GBytes) out = NULL;
 
   session->pending = 0;
+  if (session->state != SESSION_SECURING)
+    session_move_output (session);
+  out = channel_take_output (session->channel);
   if (out != NULL)
     wire_send (wire, out);
 }
@@ -522,10 +498,12 @@ on_wire_closed (Wire *wire, const GError *error, gpointer user_data)
 
   if (why == NULL && error != NULL)
     why = g_error_copy (error);
+  if (why == NULL && channel_was_cut (session->channel))
+    why = g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_FAILED, "the secure channel was cut");
   if (why == NULL && !stream_is_closed (session->stream))
     why = g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_FAILED,
                                "the peer closed the connection without closing the stream");
-  end (session, why);
+  session_end (session, why);
 }
 
 static void
@@ -534,9 +512,10 @@ attach (Session *session, GSocketConnection *connection)
   static const WireEvents events = { on_received, on_fill, on_drained, on_wire_closed };
 
   session->connected = TRUE;
+  session->begun = g_get_monotonic_time ();
   session->wire = wire_new (connection, &events, session);
   g_set_object (&session->remote, wire_remote (session->wire));
-  set_state (session, SESSION_OPENING);
+  session_set_state (session, SESSION_OPENING);
   wake (session);
 }
 
@@ -547,7 +526,7 @@ on_connected (GSocketConnection *connection, guint target, const GError *error, 
 
   g_clear_pointer (&session->dialer, dialer_free);
   if (connection == NULL)
-    end (session, g_error_copy (error));
+    session_end (session, g_error_copy (error));
   else
     attach (session, connection);
 }
@@ -555,73 +534,60 @@ on_connected (GSocketConnection *connection, guint target, const GError *error, 
 /* Making -------------------------------------------------------------------------------------------------- */
 
 static Session *
-session_new (StreamRole role, const char *own, const char *to, Peer *peer, const SessionEvents *events,
+session_new (StreamRole role, const SessionSetup *setup, const char *to, Peer *peer, const SessionEvents *events,
              gpointer user_data)
 {
   Session *session = g_new0 (Session, 1);
 
   session->role = role;
-  session->own = g_strdup (own);
+  session->setup = *setup;
+  session->own = g_strdup (setup->own);
   session->to = g_strdup (to);
   session->peer = peer;
   session->events = *events;
   session->user_data = user_data;
-  session->stream = stream_new (role, own, to);
+  session->channel = channel_new (role == STREAM_INITIATOR ? NOISE_INITIATOR : NOISE_RESPONDER);
+  session->stream = stream_new (role, session->own, to);
   session->requests = requests_new ();
   return session;
 }
 
 Session *
-session_dial (const char *own, const char *to, Peer *peer, const DialerTarget *targets, gsize n_targets,
+session_dial (const SessionSetup *setup, const char *to, Peer *peer, const DialerTarget *targets, gsize n_targets,
               const SessionEvents *events, gpointer user_data)
 {
-  Session *session = session_new (STREAM_INITIATOR, own, to, peer, events, user_data);
+  Session *session = session_new (STREAM_INITIATOR, setup, to, peer, events, user_data);
 
-  set_state (session, SESSION_CONNECTING);
+  session_set_state (session, SESSION_CONNECTING);
   session->dialer = dialer_new (targets, n_targets, on_connected, session);
   return session;
 }
 
 Session *
-session_dial_host (const char *own, const char *to, Peer *peer, const char *host, guint16 port,
+session_dial_host (const SessionSetup *setup, const char *to, Peer *peer, const char *host, guint16 port,
                    const SessionEvents *events, gpointer user_data)
 {
-  Session *session = session_new (STREAM_INITIATOR, own, to, peer, events, user_data);
+  Session *session = session_new (STREAM_INITIATOR, setup, to, peer, events, user_data);
 
-  set_state (session, SESSION_CONNECTING);
+  session_set_state (session, SESSION_CONNECTING);
   session->dialer = dialer_new_for_host (host, port, on_connected, session);
   return session;
 }
 
-Session *
-session_answer (GSocketConnection *connection, const SessionEvents *events, gpointer user_data)
+void
+session_expect (Session *session, const guint8 key[X25519_KEY])
 {
-  Session *session = session_new (STREAM_RESPONDER, NULL, NULL, NULL, events, user_data);
+  memcpy (session->expected, key, X25519_KEY);
+  session->pinned = TRUE;
+}
+
+Session *
+session_answer (GSocketConnection *connection, const SessionSetup *setup, const SessionEvents *events, gpointer user_data)
+{
+  Session *session = session_new (STREAM_RESPONDER, setup, NULL, NULL, events, user_data);
 
   attach (session, connection);
   return session;
-}
-
-void
-session_accept (Session *session, Peer *peer, const char *own)
-{
-  Node *limits;
-  g_autofree char *max = g_strdup_printf ("%d", LIMIT_STANZA);
-  g_autofree char *idle = g_strdup_printf ("%d", LIMIT_IDLE_S);
-
-  if (session->accepted || session->state != SESSION_OPENING)
-    return;
-  session->accepted = TRUE;
-  session->peer = peer;
-  g_free (session->own);
-  session->own = g_strdup (own);
-  stream_add_feature (session->stream, capabilities_own_query ());
-  limits = node_new ("limits", NS_LIMITS); /* XEP-0478 */
-  node_add_text_element (limits, "max-bytes", NS_LIMITS, max);
-  node_add_text_element (limits, "idle-seconds", NS_LIMITS, idle);
-  stream_add_feature (session->stream, limits);
-  stream_accept (session->stream, own, stream_peer_from (session->stream));
-  drain (session);
 }
 
 /* What is known of it --------------------------------------------------------------------------------------- */
@@ -665,25 +631,77 @@ session_own (Session *session)
 const char *
 session_from (Session *session)
 {
-  return stream_peer_from (session->stream);
+  return session->name;
 }
 
 const char *
 session_to (Session *session)
 {
-  return stream_peer_to (session->stream);
+  return stream_peer_to (session->outer != NULL ? session->outer : session->stream);
 }
 
 const char *
 session_peer_name (Session *session)
 {
-  const char *from = stream_peer_from (session->stream);
-
-  if (from != NULL && *from != '\0')
-    return from;
+  if (session->name != NULL && *session->name != '\0')
+    return session->name;
   if (session->to != NULL)
     return session->to;
   return session->peer != NULL ? session->peer->row->instance : NULL;
+}
+
+const guint8 *
+session_key (Session *session)
+{
+  return channel_remote_static (session->channel);
+}
+
+const guint8 *
+session_hash (Session *session)
+{
+  return channel_hash (session->channel);
+}
+
+const guint8 *
+session_own_key (Session *session)
+{
+  return channel_local_static (session->channel);
+}
+
+gboolean
+session_is_secure (Session *session)
+{
+  return channel_state (session->channel) == CHANNEL_OPEN;
+}
+
+gboolean
+session_is_pinned (Session *session)
+{
+  return session->pinned;
+}
+
+gboolean
+session_is_unidentified (Session *session)
+{
+  return session->peer == NULL && (session->asked || session->state == SESSION_CHOOSING) && session->state < SESSION_CLOSING;
+}
+
+gboolean
+session_spoke (Session *session)
+{
+  return session->asked;
+}
+
+void
+session_set_restricted (Session *session, gboolean restricted)
+{
+  session->restricted = restricted;
+}
+
+gboolean
+session_is_restricted (Session *session)
+{
+  return session->restricted;
 }
 
 gboolean

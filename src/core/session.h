@@ -4,51 +4,73 @@
 #include "core/peer.h"
 #include "net/dialer.h"
 #include "net/wire.h"
+#include "secure/x25519.h"
 
-/* One stream with one peer, from the connection to its end: the only file that knows the order of wire, stream and stanza, and
- * their deadlines. IQs are answered here (disco#info, ping; all others with service-unavailable); own requests have a
+/* One stream with one peer, from the connection to its end: the only place that knows the order of wire, channel, stream and stanza,
+ * and their deadlines (opening.c: until it is open). IQs are answered here (disco#info, ping; all others with service-unavailable); own requests have a
  * timeout. What a message means is the conversation's business. */
 
 typedef enum
 {
   SESSION_CONNECTING,
-  SESSION_OPENING,  /* headers; LIMIT_HEADER_WAIT_MS */
+  SESSION_OPENING,  /* headers; LIMIT_HEADER_WAIT_MS from the connection until the channel is secure */
+  SESSION_CHOOSING, /* responder: the channel was offered; the peer takes it or talks in clear */
   SESSION_FEATURES, /* initiator: a 1.0 header came, features have not; LIMIT_FEATURES_WAIT_MS */
+  SESSION_STARTING, /* initiator: waits for <proceed/> */
+  SESSION_SECURING, /* the handshake */
   SESSION_ASKING,   /* open, but what the peer can do is being asked; LIMIT_FEATURES_WAIT_MS */
   SESSION_OPEN,     /* LIMIT_IDLE_S without traffic closes it */
   SESSION_CLOSING,  /* we sent </stream:stream> and still read; LIMIT_CLOSE_WAIT_MS */
   SESSION_ENDED,
 } SessionState;
 
+/* As whom we speak. */
 typedef struct
 {
-  /* Responder: the peer's header came; answer with session_accept() or session_refuse(), now or within LIMIT_DISCOVERY_WAIT_MS.
-   * Initiator: the peer's header came; session_refuse() if it is somebody else. */
+  const char   *own;      /* our name; copied */
+  const guint8 *secret;   /* our static secret, X25519_KEY bytes, outlives the session; NULL: nothing is encrypted */
+  gboolean      required; /* the offer says that nothing goes in clear */
+} SessionSetup;
+
+typedef struct
+{
+  /* The peer's header in clear came; session_refuse() where it is not for us, or from somebody else than who was dialled. */
   void (*header) (Session *session, gpointer user_data);
+  /* There will be no channel. Answer with session_accept() or session_refuse(), at once or, a responder's, within
+   * LIMIT_DISCOVERY_WAIT_MS. @spoke FALSE: the peer says nothing at all; it may still choose the channel if there is no answer. */
+  void (*clear) (Session *session, gboolean spoke, gpointer user_data);
+  /* The handshake is done: session_key() is the peer's. session_accept() at once; else it is closed without a word. */
+  void (*secured) (Session *session, gpointer user_data);
   void (*open) (Session *session, gpointer user_data);
   void (*message) (Session *session, const Stanza *stanza, gpointer user_data);
+  void (*verify) (Session *session, const Node *verify, gpointer user_data); /* only in a secure channel */
   void (*drained) (Session *session, gpointer user_data);
   /* One element in the scope jabber:client, only where session_set_traced() was called. */
   void (*traced) (Session *session, gboolean out, const char *xml, gsize len, gpointer user_data);
+  /* It is LIMIT_AGE_S old: time for one with new keys. Told once. */
+  void (*aged) (Session *session, gpointer user_data);
   /* Nothing can be sent any more, but the peer may still have something to say. */
   void (*closing) (Session *session, gpointer user_data);
-  /* The last of all; the owner frees the session, in it or later. @error: why, or NULL for an orderly end. */
+  /* The last of all; the owner frees the session, in it or later. @error: why, or NULL for an orderly end. KEY_CHANGED: session_key()
+   * is the one that the peer holds instead of what was expected. */
   void (*ended) (Session *session, const GError *error, gpointer user_data);
 } SessionEvents;
 
-/* session_dial: connects to one of @targets as @own; @peer is who we expect, known to us as @to. */
-Session *session_dial (const char *own, const char *to, Peer *peer, const DialerTarget *targets, gsize n_targets,
+/* session_dial: connects to one of @targets; @peer is who we expect, known to us as @to. */
+Session *session_dial (const SessionSetup *setup, const char *to, Peer *peer, const DialerTarget *targets, gsize n_targets,
                        const SessionEvents *events, gpointer user_data);
 /* session_dial_host: the same to a host that the user typed; whom it belongs to is told by its header. */
-Session *session_dial_host (const char *own, const char *to, Peer *peer, const char *host, guint16 port,
+Session *session_dial_host (const SessionSetup *setup, const char *to, Peer *peer, const char *host, guint16 port,
                             const SessionEvents *events, gpointer user_data);
+/* session_expect: after dialling: it has to hold @key, or ends in KEY_CHANGED before it learns who we are. */
+void session_expect (Session *session, const guint8 key[X25519_KEY]);
 /* session_answer: a connection that came in. */
-Session *session_answer (GSocketConnection *connection, const SessionEvents *events, gpointer user_data);
+Session *session_answer (GSocketConnection *connection, const SessionSetup *setup, const SessionEvents *events, gpointer user_data);
 
 /* session_free: at once, without a word to the peer. Of all callbacks only ended() may call it. NULL is fine. */
 void session_free (Session *session);
 
-/* session_accept: responder: this is @peer; we are @own. */
+/* session_accept: this is @peer; in clear we are @own (a responder that has not said so yet). */
 void session_accept (Session *session, Peer *peer, const char *own);
 /* session_refuse: a stream error of RFC 6120 4.9.3 and the end. */
 void session_refuse (Session *session, const char *condition);
@@ -60,6 +82,8 @@ void session_check_path (Session *session);
 
 /* session_send: one stanza's bytes in the scope jabber:client; they leave with the next turn. FALSE: too late. */
 gboolean session_send (Session *session, const char *xml, gsize len);
+/* session_send_element: the same for an element tree, which it takes. */
+gboolean session_send_element (Session *session, Node *node);
 /* session_flush: what was sent leaves now; not from within an event of the session. */
 void session_flush (Session *session);
 /* session_has_room: less than LIMIT_WIRE_FULL waits; after FALSE the drained event comes. */
@@ -77,6 +101,16 @@ const char  *session_own (Session *session);    /* our name on this stream */
 const char  *session_from (Session *session);   /* the peer's by its header, or NULL */
 const char  *session_to (Session *session);     /* whom the peer's header addresses, or NULL */
 const char  *session_peer_name (Session *session); /* what stanzas to it say: its header's from, else the name we dialled */
+/* session_key: the peer's static key, X25519_KEY bytes, once it is proven; NULL in clear. The others: ours, and the handshake's hash. */
+const guint8 *session_key (Session *session);
+const guint8 *session_own_key (Session *session);
+const guint8 *session_hash (Session *session);
+gboolean     session_is_secure (Session *session);
+gboolean     session_is_pinned (Session *session);       /* session_expect() was called */
+gboolean     session_is_unidentified (Session *session); /* it talks in clear or may yet, and was not accepted */
+gboolean     session_spoke (Session *session);           /* it began to talk in clear, or cannot else */
+void         session_set_restricted (Session *session, gboolean restricted); /* nothing but verify() is taken; when accepting */
+gboolean     session_is_restricted (Session *session);
 gboolean     session_is_1_0 (Session *session);
 Capability   session_capabilities (Session *session, gboolean *known);
 void         session_set_capabilities (Session *session, Capability capabilities); /* before it is open: known from mDNS */

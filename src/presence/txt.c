@@ -32,6 +32,8 @@ static const struct
   { "node", G_STRUCT_OFFSET (Presence, node), LIMIT_TXT_STRING },
   { "hash", G_STRUCT_OFFSET (Presence, hash), LIMIT_TXT_STRING },
   { "ver", G_STRUCT_OFFSET (Presence, ver), LIMIT_TXT_STRING },
+  { "noise", G_STRUCT_OFFSET (Presence, noise), LIMIT_TXT_STRING },
+  { "k", G_STRUCT_OFFSET (Presence, hint), LIMIT_TXT_STRING },
   { "email", G_STRUCT_OFFSET (Presence, email), LIMIT_TXT_STRING },
   { "jid", G_STRUCT_OFFSET (Presence, jid), LIMIT_TXT_STRING },
 };

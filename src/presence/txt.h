@@ -22,6 +22,8 @@ typedef struct
   char   *text;                            /* msg */
   char   *nick, *first, *last, *email, *jid;
   char   *node, *hash, *ver;               /* XEP-0115; ver means something only with hash */
+  char   *noise;                           /* "0": it can encrypt (hearby-protocol(7)) */
+  char   *hint;                            /* k=: only who knows its key can tell whose this is (secure/hint) */
 } Presence;                                /* every string may be NULL, never ""; cleaned, one line */
 
 Presence *presence_new (void);
@@ -34,7 +36,7 @@ gboolean  presence_equal (const Presence *a, const Presence *b);
 Presence *txt_parse (GPtrArray *strings);
 
 /* txt_build: GBytes in the order of the wire: txtvers=1 first, then port.p2pj, status, nick, 1st, last, msg, node, hash, ver,
- * email, jid; no empty values; each ≤ LIMIT_TXT_STRING (a long value is cut at a character). Where no 1st is set the
+ * noise, k, email, jid; no empty values; each ≤ LIMIT_TXT_STRING (a long value is cut at a character). Where no 1st is set the
  * nick stands in (Adium shows only "1st last", iChat likewise). The caller owns it. */
 GPtrArray *txt_build (const Presence *presence, guint16 port);
 

@@ -163,7 +163,9 @@ handshake_hash (const Handshake *handshake)
 const guint8 *
 handshake_remote_static (const Handshake *handshake)
 {
-  return handshake_is_done (handshake) ? noise_remote_static (handshake->noise) : NULL;
+  gboolean other = handshake->broken != NULL && handshake->broken->code == HEARBY_ERROR_KEY_CHANGED;
+
+  return handshake_is_done (handshake) || other ? noise_remote_static (handshake->noise) : NULL;
 }
 
 const guint8 *

@@ -36,7 +36,8 @@ gboolean handshake_is_done (const Handshake *handshake);
  * both. */
 gboolean handshake_split (Handshake *handshake, RecordSealer **sealer, RecordOpener **opener, GError **error);
 
-/* When done, else NULL: noise_hash() and the keys of both sides, which live as long as the handshake. */
+/* When done, else NULL: noise_hash() and the keys of both sides, which live as long as the handshake. After KEY_CHANGED the remote key
+ * is the one that the peer holds instead. */
 const guint8 *handshake_hash (const Handshake *handshake);
 const guint8 *handshake_remote_static (const Handshake *handshake);
 const guint8 *handshake_local_static (const Handshake *handshake);

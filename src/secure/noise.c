@@ -386,8 +386,6 @@ read_static (Noise *noise, Input *input, GError **error)
     return fail (error, HEARBY_ERROR_FAILED, "a message of the handshake is too short");
   if (!symmetric_open (&noise->secrets.symmetric, sealed, len, key))
     return fail (error, HEARBY_ERROR_FAILED, "a message of the handshake is not authentic");
-  if (noise->expected.present && memcmp (key, noise->expected.key, X25519_KEY) != 0)
-    return fail (error, HEARBY_ERROR_KEY_CHANGED, "the peer has another key");
   return take_remote (noise, STATIC, key, error);
 }
 
@@ -439,6 +437,15 @@ write_message (Noise *noise, const guint8 *payload, gsize len, GByteArray *out, 
   return TRUE;
 }
 
+/* Asked when the message is authentic: the key that the peer shows is one that it holds. */
+static gboolean
+is_expected (const Noise *noise)
+{
+  const Remote *shown = &noise->remote[STATIC];
+
+  return !noise->expected.present || !shown->present || memcmp (shown->key, noise->expected.key, X25519_KEY) == 0;
+}
+
 static gboolean
 read_message (Noise *noise, const guint8 *message, gsize len, GByteArray *payload, GError **error)
 {
@@ -452,6 +459,8 @@ read_message (Noise *noise, const guint8 *message, gsize len, GByteArray *payloa
       return FALSE;
   if (!read_payload (noise, &input, payload, error))
     return FALSE;
+  if (!is_expected (noise))
+    return fail (error, HEARBY_ERROR_KEY_CHANGED, "the peer has another key");
   noise->next++;
   return TRUE;
 }
@@ -466,12 +475,13 @@ noise_state (const Noise *noise)
   return (noise->next + noise->role) % 2 == 0 ? NOISE_WRITES : NOISE_READS;
 }
 
-/* Wipes all that is known; only the error stays. */
+/* Wipes all that is known; the error stays, and with KEY_CHANGED whose key it was. */
 static gboolean
 die (Noise *noise, GError **error)
 {
   sodium_memzero (&noise->secrets, sizeof noise->secrets);
-  memset (noise->remote, 0, sizeof noise->remote);
+  if (noise->broken->code != HEARBY_ERROR_KEY_CHANGED)
+    memset (noise->remote, 0, sizeof noise->remote);
   g_propagate_error (error, g_error_copy (noise->broken));
   return FALSE;
 }

@@ -73,7 +73,7 @@ gboolean noise_split (Noise *noise, Cipher *sending, Cipher *receiving, GError *
 /* noise_hash: h, when done. It is no secret: no key may be made of it. NULL before. */
 const guint8 *noise_hash (const Noise *noise);
 
-/* noise_remote_static: the peer's key, once it is known; authenticated only when done. NULL before.
+/* noise_remote_static: the peer's key, once it is known; authenticated when done, and after KEY_CHANGED. NULL before.
  * noise_local_static: ours. */
 const guint8 *noise_remote_static (const Noise *noise);
 const guint8 *noise_local_static (const Noise *noise);

@@ -393,6 +393,16 @@ messages_last_seq (Database *db, gint64 peer)
 }
 
 gboolean
+messages_in_clear (Database *db, gint64 peer)
+{
+  sqlite3_stmt *stmt
+    = database_prepare (db, "SELECT 1 FROM message WHERE peer = ?1 AND encrypted = 0 LIMIT 1");
+
+  sqlite3_bind_int64 (stmt, 1, peer);
+  return database_read_one (db, stmt, 0) == 1;
+}
+
+gboolean
 messages_written_to (Database *db, gint64 peer)
 {
   sqlite3_stmt *stmt

@@ -112,6 +112,8 @@ int   messages_mark_read (Database *db, gint64 peer, guint64 up_to, char **last_
 GArray *messages_mark_out_read (Database *db, gint64 peer, const char *id, GError **error);
 guint messages_unread (Database *db, gint64 peer); /* 0: all peers together */
 guint64 messages_last_seq (Database *db, gint64 peer); /* 0: of all; 0 where there is none */
+/* messages_in_clear: there is one of @peer that crossed the link, or should, without encryption. */
+gboolean messages_in_clear (Database *db, gint64 peer);
 /* messages_written_to: the user ever wrote to @peer (with the history off: in the last 30 days). */
 gboolean messages_written_to (Database *db, gint64 peer);
 

@@ -23,6 +23,8 @@ peer_row_free (PeerRow *row)
   g_free (row->instance);
   g_free (row->nick);
   g_free (row->address);
+  g_clear_pointer (&row->key, g_bytes_unref);
+  g_clear_pointer (&row->claim, g_bytes_unref);
   g_free (row);
 }
 
@@ -30,6 +32,23 @@ static void
 free_row (gpointer row)
 {
   peer_row_free (row);
+}
+
+static GBytes *
+read_key (sqlite3_stmt *stmt, int column)
+{
+  const void *key = sqlite3_column_blob (stmt, column);
+
+  return key != NULL && sqlite3_column_bytes (stmt, column) == PEER_KEY ? g_bytes_new (key, PEER_KEY) : NULL;
+}
+
+/* A number that the table should not have is the first of its kind. */
+static int
+read_enum (sqlite3_stmt *stmt, int column, int last)
+{
+  int value = sqlite3_column_int (stmt, column);
+
+  return value >= 0 && value <= last ? value : 0;
 }
 
 static PeerRow *
@@ -41,9 +60,14 @@ row_of (sqlite3_stmt *stmt)
   row->instance = database_dup_text (stmt, 1);
   row->nick = database_dup_text (stmt, 2);
   row->blocked = sqlite3_column_int (stmt, 3) != 0;
-  row->plaintext = sqlite3_column_int (stmt, 4) == PLAINTEXT_ALLOW ? PLAINTEXT_ALLOW : PLAINTEXT_ASK;
-  row->last_seen = sqlite3_column_int64 (stmt, 5);
-  row->address = database_dup_text (stmt, 6);
+  row->plaintext = read_enum (stmt, 4, PLAINTEXT_ALLOW);
+  row->encryption = read_enum (stmt, 5, ENCRYPTION_NEVER);
+  row->last_seen = sqlite3_column_int64 (stmt, 6);
+  row->address = database_dup_text (stmt, 7);
+  row->key = read_key (stmt, 8);
+  row->trust = read_enum (stmt, 9, TRUST_MISMATCH);
+  row->verified = sqlite3_column_int64 (stmt, 10);
+  row->claim = read_key (stmt, 11);
   return row;
 }
 
@@ -51,8 +75,8 @@ GPtrArray *
 peers_load (Database *db, GError **error)
 {
   sqlite3_stmt *stmt
-    = database_prepare (db, "SELECT id, instance, nick, blocked, plaintext, last_seen, address"
-                            " FROM peer ORDER BY id");
+    = database_prepare (db, "SELECT id, instance, nick, blocked, plaintext, encryption, last_seen, address,"
+                            " key, trust, verified, claim FROM peer ORDER BY id");
   g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (free_row);
   g_autoptr (GError) err = NULL;
 
@@ -80,14 +104,27 @@ fail_no_peer (gint64 id, GError **error)
   return FALSE;
 }
 
-static gboolean
-instance_is_free (Database *db, const char *folded, gint64 id)
+static void
+bind_key (sqlite3_stmt *stmt, int at, GBytes *key)
 {
-  sqlite3_stmt *stmt = database_prepare (db, "SELECT 1 FROM peer WHERE folded = ?1 AND id <> ?2");
+  if (key != NULL)
+    sqlite3_bind_blob (stmt, at, g_bytes_get_data (key, NULL), (int) g_bytes_get_size (key), SQLITE_TRANSIENT);
+}
 
-  database_bind_text (stmt, 1, folded);
-  sqlite3_bind_int64 (stmt, 2, id);
-  return database_read_one (db, stmt, 0) == 0;
+/* Who has no key is told from others by the name, all others by the key. */
+static gboolean
+is_somebody_else (Database *db, const PeerRow *row, const char *folded)
+{
+  sqlite3_stmt *stmt = row->key != NULL
+                           ? database_prepare (db, "SELECT 1 FROM peer WHERE key = ?1 AND id <> ?2")
+                           : database_prepare (db, "SELECT 1 FROM peer WHERE folded = ?1 AND id <> ?2 AND key IS NULL");
+
+  if (row->key != NULL)
+    bind_key (stmt, 1, row->key);
+  else
+    database_bind_text (stmt, 1, folded);
+  sqlite3_bind_int64 (stmt, 2, row->id);
+  return database_read_one (db, stmt, 0) != 0;
 }
 
 static gboolean
@@ -101,9 +138,10 @@ check_row (Database *db, const PeerRow *row, const char *folded, GError **error)
         g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "a peer's name is not UTF-8");
         return FALSE;
       }
-  if (folded == NULL || instance_is_free (db, folded, row->id))
+  if ((folded == NULL && row->key == NULL) || !is_somebody_else (db, row, folded))
     return TRUE;
-  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_EXISTS, "a peer '%s' is known already", row->instance);
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_EXISTS, "a peer '%s' is known already",
+               row->instance != NULL ? row->instance : "");
   return FALSE;
 }
 
@@ -115,9 +153,10 @@ write_row (Database *db, PeerRow *row, GError **error)
 
   if (!check_row (db, row, folded, error))
     return FALSE;
-  stmt = database_prepare (db, "INSERT INTO peer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
-                               " ON CONFLICT (id) DO UPDATE SET instance = ?2, folded = ?3, nick = ?4,"
-                               " blocked = ?5, plaintext = ?6, last_seen = ?7, address = ?8");
+  stmt = database_prepare (db, "INSERT INTO peer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+                               " ON CONFLICT (id) DO UPDATE SET instance = ?2, folded = ?3, nick = ?4, blocked = ?5,"
+                               " plaintext = ?6, encryption = ?7, last_seen = ?8, address = ?9, key = ?10, trust = ?11,"
+                               " verified = ?12, claim = ?13");
   if (row->id != 0)
     sqlite3_bind_int64 (stmt, 1, row->id);
   database_bind_text (stmt, 2, row->instance);
@@ -125,8 +164,13 @@ write_row (Database *db, PeerRow *row, GError **error)
   database_bind_text (stmt, 4, row->nick);
   sqlite3_bind_int (stmt, 5, row->blocked);
   sqlite3_bind_int (stmt, 6, row->plaintext);
-  sqlite3_bind_int64 (stmt, 7, row->last_seen);
-  database_bind_text (stmt, 8, row->address);
+  sqlite3_bind_int (stmt, 7, row->encryption);
+  sqlite3_bind_int64 (stmt, 8, row->last_seen);
+  database_bind_text (stmt, 9, row->address);
+  bind_key (stmt, 10, row->key);
+  sqlite3_bind_int (stmt, 11, row->trust);
+  sqlite3_bind_int64 (stmt, 12, row->verified);
+  bind_key (stmt, 13, row->claim);
   if (!database_write (db, stmt, error))
     return FALSE;
   if (row->id == 0)
@@ -146,6 +190,27 @@ gboolean
 peers_restore (Database *db, PeerRow *row, GError **error)
 {
   return write_row (db, row, error);
+}
+
+gboolean
+peers_merge (Database *db, gint64 from, gint64 to, GError **error)
+{
+  static const char *const steps[] = {
+    "UPDATE OR IGNORE alias SET peer = ?2 WHERE peer = ?1",
+    "UPDATE OR IGNORE wire_id SET peer = ?2 WHERE peer = ?1",
+    "UPDATE message SET peer = ?2 WHERE peer = ?1",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (steps); i++)
+    {
+      sqlite3_stmt *stmt = database_prepare (db, steps[i]);
+
+      sqlite3_bind_int64 (stmt, 1, from);
+      sqlite3_bind_int64 (stmt, 2, to);
+      if (!database_write (db, stmt, error))
+        return FALSE;
+    }
+  return peers_forget (db, from, error);
 }
 
 gint64

@@ -12,15 +12,39 @@ typedef enum
   PLAINTEXT_ALLOW, /* the user allowed it: policy PEER plaintext=allow */
 } PeerPlaintext;
 
+typedef enum
+{
+  ENCRYPTION_DEFAULT, /* as the setting says */
+  ENCRYPTION_REQUIRE,
+  ENCRYPTION_PREFER,
+  ENCRYPTION_NEVER,
+} PeerEncryption;
+
+/* What is known of a peer's key. */
+typedef enum
+{
+  TRUST_NEW,      /* it showed it, and that is all */
+  TRUST_PINNED,   /* the user wrote to it: nobody else gets what is for this peer, and nothing in clear does */
+  TRUST_VERIFIED, /* the users compared codes, or it came in a URI */
+  TRUST_MISMATCH, /* they compared, and the codes differed */
+} PeerTrust;
+
+#define PEER_KEY 32 /* bytes: an X25519 public key */
+
 typedef struct
 {
-  gint64        id;        /* 0: no row yet. Never reused */
-  char         *instance;  /* DNS-SD name, the spelling first seen; NULL for one that is known by address only */
-  char         *nick;      /* what it last called itself, or NULL */
-  gboolean      blocked;
-  PeerPlaintext plaintext;
-  gint64        last_seen; /* µs since 1970; 0: never */
-  char         *address;   /* "host" or "host:port" that the user added, or NULL */
+  gint64         id;        /* 0: no row yet. Never reused */
+  char          *instance;  /* DNS-SD name, the spelling first seen; NULL for one that is known by address only */
+  char          *nick;      /* what it last called itself, or NULL */
+  gboolean       blocked;
+  PeerPlaintext  plaintext;
+  PeerEncryption encryption;
+  gint64         last_seen; /* µs since 1970; 0: never */
+  char          *address;   /* "host" or "host:port" that the user added, or NULL */
+  GBytes        *key;       /* PEER_KEY bytes: who it is, or NULL: its name is all that is known */
+  PeerTrust      trust;     /* of the key */
+  gint64         verified;  /* when, µs since 1970, or 0 */
+  GBytes        *claim;     /* PEER_KEY bytes: another key that was shown under this name and is in question, or NULL */
 } PeerRow;
 
 PeerRow *peer_row_new (void);
@@ -30,7 +54,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (PeerRow, peer_row_free)
 /* peers_load: all rows, ordered by id. PeerRow, the array owns them. */
 GPtrArray *peers_load (Database *db, GError **error);
 
-/* peers_save: writes the row; one with id 0 is inserted and gets its id. Two rows never have the same folded instance: EXISTS. */
+/* peers_save: writes the row; one with id 0 is inserted and gets its id. Two rows without a key never have
+ * the same folded instance, and no two the same key: EXISTS. */
 gboolean peers_save (Database *db, PeerRow *row, GError **error);
 
 /* peers_restore: the same for a row with an id of the caller's, whether it is there or not: it may have been rolled back. */
@@ -41,6 +66,9 @@ gint64 peers_last_id (Database *db);
 
 /* peers_forget: the row, its aliases, messages, seen ids: everything about it. */
 gboolean peers_forget (Database *db, gint64 id, GError **error);
+
+/* peers_merge: @from turns out to be @to: its messages, ids and aliases are @to's from now on, its row goes. */
+gboolean peers_merge (Database *db, gint64 from, gint64 to, GError **error);
 
 /* Aliases: one name for one or several peers (a group). Names compare ASCII case folded. */
 typedef struct

@@ -106,6 +106,14 @@ is_yes_or_no (const char *value)
   return g_str_equal (value, "yes") || g_str_equal (value, "no");
 }
 
+static gboolean
+is_encryption (const char *value)
+{
+  static const char *const words[] = { "prefer", "require", "never", NULL };
+
+  return g_strv_contains (words, value);
+}
+
 static const SettingInfo infos[] = {
   { "discovery", "auto", "Who finds the others: avahi-daemon, ourselves, nobody", TRUE },
   { "port", "5298", "TCP port of our streams; 0 takes any", TRUE },
@@ -119,6 +127,8 @@ static const SettingInfo infos[] = {
   { "email", "", "Mail address that others see", FALSE },
   { "jid", "", "Jabber address that others see", FALSE },
   { "displayed", "yes", "Tell the others what we have read", FALSE },
+  { "encryption", "prefer", "Encrypt: prefer, require or never", FALSE },
+  { "hint", "yes", "Let those who know our key recognise us", FALSE },
 };
 
 static const struct
@@ -137,6 +147,8 @@ static const struct
   { is_text, "one line of at most 240 bytes" },
   { is_text, "one line of at most 240 bytes" },
   { is_text, "one line of at most 240 bytes" },
+  { is_yes_or_no, "yes or no" },
+  { is_encryption, "prefer, require or never" },
   { is_yes_or_no, "yes or no" },
 };
 

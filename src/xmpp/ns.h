@@ -19,3 +19,5 @@
 #define NS_LIMITS "urn:xmpp:stream-limits:0"                   /* XEP-0478 */
 #define NS_XHTML "http://www.w3.org/1999/xhtml"                /* libpurple's html copy */
 #define NS_EVENT "jabber:x:event"                              /* XEP-0022, libpurple and iChat */
+#define NS_NOISE "urn:x-hearby:noise:0"                        /* ours: the secure channel, hearby-protocol(7) */
+#define NS_VERIFY "urn:x-hearby:verify:0"                      /* ours: the comparison of codes */

@@ -645,3 +645,9 @@ reader_next (Reader *reader, ReaderEvent *event)
     }
   return TRUE;
 }
+
+gsize
+reader_position (const Reader *reader)
+{
+  return reader->fed + reader->held->len;
+}

@@ -62,3 +62,6 @@ gboolean reader_push (Reader *reader, const void *bytes, gsize len, GError **err
 
 /* reader_next: takes the next event; FALSE where there is none yet. */
 gboolean reader_next (Reader *reader, ReaderEvent *event);
+
+/* reader_position: bytes that were pushed so far; more than the last event's bytes_consumed where something came behind it. */
+gsize reader_position (const Reader *reader);

@@ -282,6 +282,7 @@ on_event (Stream *stream, ReaderEvent *from, StreamEvent *event)
       node_free (from->node);
       return told;
     case READER_ELEMENT:
+      event->surplus = from->bytes_consumed != reader_position (stream->reader);
       return on_element (stream, from->node, event);
     case READER_CLOSE:
       return on_close (stream, event);
@@ -335,6 +336,18 @@ stream_take_output (Stream *stream)
   if (stream->output == NULL || stream->output->len == 0)
     return NULL;
   return g_string_free_to_bytes (g_steal_pointer (&stream->output));
+}
+
+gboolean
+stream_has_output (Stream *stream)
+{
+  return stream->output != NULL && stream->output->len > 0;
+}
+
+gboolean
+stream_is_ending (Stream *stream)
+{
+  return stream->close_sent;
 }
 
 const char *

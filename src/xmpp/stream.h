@@ -43,6 +43,7 @@ typedef struct
   Node           *node;        /* FEATURES and STANZA: owned by whoever took the event */
   const char     *condition;   /* FAILED: RFC 6120 4.9.3; interned */
   gboolean        by_peer;     /* FAILED */
+  gboolean        surplus;     /* STANZA: there are bytes behind its '>' already */
 } StreamEvent;
 
 /* stream_new:
@@ -63,6 +64,9 @@ gboolean stream_next (Stream *stream, StreamEvent *event);
 
 /* stream_take_output: all that was written since the last call, or NULL for nothing. */
 GBytes *stream_take_output (Stream *stream);
+
+gboolean stream_has_output (Stream *stream); /* there is something to take */
+gboolean stream_is_ending (Stream *stream);  /* </stream:stream> of ours was written */
 
 /* What the peer's header said; NULL or FALSE before it. "" is kept ("to" of libpurple). */
 const char *stream_peer_from (Stream *stream);

@@ -53,14 +53,17 @@ side_start (Side *side)
 {
   g_autofree char *path = g_build_filename (side->folder, "hearby.db", NULL);
   g_autofree char *conf = g_build_filename (side->folder, "hearby.conf", NULL);
+  g_autofree char *key = g_build_filename (side->folder, "identity.key", NULL);
   g_autoptr (GError) error = NULL;
   Settings *settings = settings_load (conf, NULL, &error);
   gboolean first;
 
   g_assert_no_error (error);
+  side->identity = identity_load_or_create (key, NULL, &error);
+  g_assert_no_error (error);
   side->db = database_open (path, &error);
   g_assert_no_error (error);
-  side->messenger = messenger_new (side->db, settings, &error);
+  side->messenger = messenger_new (side->db, settings, side->identity, &error);
   g_assert_no_error (error);
   g_signal_connect (side->messenger, "message-added", G_CALLBACK (on_message_added), side);
   g_signal_connect (side->messenger, "peer-changed", G_CALLBACK (on_peer_changed), side);
@@ -76,6 +79,7 @@ side_stop (Side *side)
   g_signal_handlers_disconnect_by_data (side->messenger, side);
   g_clear_object (&side->messenger);
   g_clear_pointer (&side->db, database_close);
+  g_clear_pointer (&side->identity, identity_free);
 }
 
 Side *
@@ -129,8 +133,6 @@ side_add (Side *side, guint16 port)
   g_autoptr (GError) error = NULL;
 
   side->peer = messenger_add_address (side->messenger, address, &error);
-  g_assert_no_error (error);
-  messenger_allow_plaintext (side->messenger, side->peer, PLAINTEXT_ALLOW, &error);
   g_assert_no_error (error);
 }
 

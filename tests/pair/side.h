@@ -24,6 +24,7 @@ typedef struct
 {
   char      *folder;
   char      *instance;
+  Identity  *identity;
   Database  *db;
   Messenger *messenger;
   Peer      *peer;     /* the other one, once side_add() was called */

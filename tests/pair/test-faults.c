@@ -391,7 +391,7 @@ test_added_is_blocked (void)
   Peer *known;
 
   side_add (romeo, 1);
-  known = messenger_add_peer (juliet->messenger, "romeo@forza", NULL, &error);
+  known = messenger_add_peer (juliet->messenger, "romeo@forza", NULL, NULL, &error);
   g_assert_true (messenger_block (juliet->messenger, known, TRUE, &error));
   messenger_probe (juliet->messenger, messenger_add_address (juliet->messenger, address, &error), on_probed, &asked);
   side_wait (asked.answers > 0);

@@ -36,7 +36,7 @@ peer (Scene *scene, const char *instance)
   g_autoptr (GError) error = NULL;
 
   if (found == NULL)
-    found = roster_add (scene->roster, instance, NULL, &error);
+    found = roster_add (scene->roster, instance, NULL, NULL, &error);
   g_assert_no_error (error);
   return found;
 }
@@ -129,7 +129,7 @@ test_groups (Scene *scene, gconstpointer data)
 static void
 test_rename (Scene *scene, gconstpointer data)
 {
-  Peer *added = roster_add (scene->roster, NULL, "10.0.0.9", NULL);
+  Peer *added = roster_add (scene->roster, NULL, "10.0.0.9", NULL, NULL);
   g_autoptr (GError) error = NULL;
 
   g_assert_true (find (scene, "10.0.0.9", -1) == added);
@@ -155,7 +155,7 @@ test_limit (Scene *scene, gconstpointer data)
       g_assert_null (roster_superfluous (scene->roster));
       peer (scene, name)->row->last_seen = i;
     }
-  g_assert_null (roster_add (scene->roster, "one-more@link", NULL, &error));
+  g_assert_null (roster_add (scene->roster, "one-more@link", NULL, NULL, &error));
   g_assert_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE);
   g_clear_error (&error);
   while (roster_superfluous (scene->roster) != NULL)
@@ -167,7 +167,7 @@ test_limit (Scene *scene, gconstpointer data)
       g_assert_no_error (error);
     }
   g_assert_cmpuint (roster_peers (scene->roster)->len, ==, LIMIT_PEERS - 1);
-  g_assert_nonnull (roster_add (scene->roster, "one-more@link", NULL, &error));
+  g_assert_nonnull (roster_add (scene->roster, "one-more@link", NULL, NULL, &error));
 }
 
 /* Everything is there again after a restart, under the same ids. */
