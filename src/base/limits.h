@@ -61,6 +61,9 @@
 #define LIMIT_IDEMPOTENT_S (7 * 24 * 3600)
 #define LIMIT_CONSUMERS 256
 #define LIMIT_LIST 1000                 /* messages in one answer of ListMessages */
-#define LIMIT_CLIENT_LAG 20000          /* signals that a client of the bus may be behind; more: it is closed */
+#define LIMIT_CLIENT_LAG 20000          /* messages that a client of the bus may be behind; more: it is closed */
+#define LIMIT_CLIENT_ANSWERS 256        /* messages that wait for it; more: its calls wait too */
+#define LIMIT_CLIENTS 256               /* connections to the private socket */
+#define LIMIT_CALL_VALUES 65536         /* in the arguments of one call, containers and what is in them */
 #define LIMIT_TRACE (4 * 1024 * 1024)   /* bytes a trace may lag behind before it is cut */
 #define LIMIT_SETTLE_MS 3000            /* the first complete look at the link */

@@ -118,22 +118,56 @@ call_find_unknown_demand (GVariant *arguments, const char *known)
 
 /* Replies ---------------------------------------------------------------------------------------------------------- */
 
-void
-call_reply (const Call *call, GVariant *value)
+sd_bus_message *
+call_answer (const Call *call)
 {
-  g_dbus_method_invocation_return_value (call->invocation, value);
+  sd_bus_message *answer = NULL;
+
+  if (sd_bus_message_new_method_return (call->message, &answer) < 0)
+    g_error ("no memory for an answer");
+  return answer;
+}
+
+void
+call_reply (const Call *call, sd_bus_message *answer)
+{
+  g_autoptr (sd_bus_message) whole = answer != NULL ? answer : call_answer (call);
+
+  if (sd_bus_message_get_expect_reply (call->message) > 0)
+    sd_bus_send (sd_bus_message_get_bus (call->message), whole, NULL); /* who asked may be gone */
+}
+
+static void
+reply_error (const Call *call, const GError *error)
+{
+  g_autofree char *name = g_strconcat (ERROR_DBUS_PREFIX, error_name (error_code (error)), NULL);
+
+  sd_bus_reply_method_errorf (call->message, name, "%s", error->message);
 }
 
 void
 call_reply_error (const Call *call, GError *error)
 {
-  g_dbus_method_invocation_take_error (call->invocation, error);
+  reply_error (call, error);
+  g_error_free (error);
+}
+
+void
+call_refuse (const Call *call, const char *name, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  sd_bus_reply_method_errorf (call->message, name, "%s", text);
 }
 
 typedef struct
 {
-  GDBusMethodInvocation *invocation;
-  GVariant              *value;
+  Call            call;
+  sd_bus_message *answer;
 } Reply;
 
 static void
@@ -142,18 +176,37 @@ reply_after (const GError *error, gpointer data)
   g_autofree Reply *reply = data;
 
   if (error != NULL)
-    g_dbus_method_invocation_return_gerror (reply->invocation, error);
+    reply_error (&reply->call, error);
   else
-    g_dbus_method_invocation_return_value (reply->invocation, reply->value);
-  g_clear_pointer (&reply->value, g_variant_unref);
+    call_reply (&reply->call, g_steal_pointer (&reply->answer));
+  sd_bus_message_unref (reply->answer);
+  sd_bus_message_unref (reply->call.message);
 }
 
 void
-call_reply_later (const Call *call, GVariant *value)
+call_reply_later (const Call *call, sd_bus_message *answer)
 {
-  Reply *reply = g_new (Reply, 1);
+  Reply *reply = g_new0 (Reply, 1);
 
-  reply->invocation = call->invocation;
-  reply->value = value != NULL ? g_variant_ref_sink (value) : NULL;
+  reply->call.message = sd_bus_message_ref (call->message);
+  reply->answer = answer;
   turn_after (messenger_turn (call->messenger), reply_after, reply);
+}
+
+Call *
+call_keep (const Call *call)
+{
+  Call *kept = g_new0 (Call, 1);
+
+  kept->service = call->service;
+  kept->messenger = call->messenger;
+  kept->message = sd_bus_message_ref (call->message);
+  return kept;
+}
+
+void
+call_free (Call *call)
+{
+  sd_bus_message_unref (call->message);
+  g_free (call);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <gio/gio.h>
-
+#include "bus/sdbus.h"
 #include "core/messenger.h"
 
 /* One method call: its options, the paths in it, its answer. */
@@ -18,17 +17,26 @@ typedef struct _Service Service;
 /* What a call is about. @peer is NULL for the manager. */
 typedef struct
 {
-  Service               *service;
-  Messenger             *messenger;
-  Peer                  *peer;
-  GVariant              *arguments;
-  GDBusMethodInvocation *invocation; /* each handler answers it once, with one of call_reply…() */
+  Service        *service;
+  Messenger      *messenger;
+  Peer           *peer;
+  GVariant       *arguments;
+  sd_bus_message *message; /* each handler answers it once, with one of call_reply…() */
 } Call;
 
-/* call_reply: now; call_reply_later: with the turn's commit, or its error. @value may be NULL for nothing; floating is taken. */
-void call_reply (const Call *call, GVariant *value);
-void call_reply_later (const Call *call, GVariant *value);
+/* call_answer: to be filled with what the method returns. */
+sd_bus_message *call_answer (const Call *call);
+
+/* call_reply: now; call_reply_later: with the turn's commit, or its error. @answer is taken; NULL for one without anything in it. */
+void call_reply (const Call *call, sd_bus_message *answer);
+void call_reply_later (const Call *call, sd_bus_message *answer);
 void call_reply_error (const Call *call, GError *error); /* taken */
+/* call_refuse: with one of D-Bus' own errors, for what the definition does not allow. */
+void call_refuse (const Call *call, const char *name, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
+/* call_keep: the call without its peer and arguments, for who answers when something has happened; call_free then. */
+Call *call_keep (const Call *call);
+void  call_free (Call *call);
 
 /* call_option: of the call's last argument (with or without the "!"), or NULL. Unref it. */
 GVariant *call_option (GVariant *options, const char *name, const GVariantType *type);

@@ -5,26 +5,24 @@
 
 /* org.hearby.Conversation1 */
 
-static GVariant *
-get_peer (Messenger *messenger, Peer *peer)
+static void
+append_peer (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
   g_autofree char *path = call_peer_path (peer->row->id);
 
-  return g_variant_new_object_path (path);
+  sd_bus_message_append (to, "o", path);
 }
 
-static GVariant *
-get_typing (Messenger *messenger, Peer *peer)
+static void
+append_typing (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  const char *name = chat_state_name (peer->typing);
-
-  return g_variant_new_string (name != NULL ? name : "");
+  sd_bus_message_append (to, "s", chat_state_name (peer->typing));
 }
 
-static GVariant *
-get_last_seq (Messenger *messenger, Peer *peer)
+static void
+append_last_seq (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_uint64 (peer->last_seq);
+  sd_bus_message_append (to, "t", peer->last_seq);
 }
 
 static void
@@ -66,11 +64,11 @@ conversation_interface (void)
     { NULL, NULL, NULL },
   };
   static const PropertyRow properties[] = {
-    { "Peer", get_peer, 0 },
-    { "Unread", peer_get_unread, PEER_CHANGED_COUNTS },
-    { "Queued", peer_get_queued, PEER_CHANGED_COUNTS },
-    { "Typing", get_typing, PEER_CHANGED_TYPING },
-    { "LastSeq", get_last_seq, PEER_CHANGED_COUNTS },
+    { "Peer", append_peer, 0 },
+    { "Unread", peer_append_unread, PEER_CHANGED_COUNTS },
+    { "Queued", peer_append_queued, PEER_CHANGED_COUNTS },
+    { "Typing", append_typing, PEER_CHANGED_TYPING },
+    { "LastSeq", append_last_seq, PEER_CHANGED_COUNTS },
     { NULL, NULL, 0 },
   };
   static Interface interface = { NULL, methods, properties };

@@ -10,61 +10,63 @@
 
 /* org.hearby.Manager1 */
 
-static GVariant *
-get_version (Messenger *messenger, Peer *peer)
+static void
+append_version (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_string (HEARBY_VERSION);
+  sd_bus_message_append (to, "s", HEARBY_VERSION);
 }
 
-static GVariant *
-get_features (Messenger *messenger, Peer *peer)
+static void
+append_features (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
   static const char *const features[]
       = { "messages", "receipts", "chat-states", "markers", "correction", "consumers", "search", "addresses", "trace", NULL };
 
-  return g_variant_new_strv (features, -1);
+  sd_bus_message_append_strv (to, (char **) features);
 }
 
-static GVariant *
-get_instance (Messenger *messenger, Peer *peer)
+static void
+append_instance (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_string (messenger_instance (messenger));
+  sd_bus_message_append (to, "s", messenger_instance (messenger));
 }
 
-static GVariant *
-get_nick (Messenger *messenger, Peer *peer)
+static void
+append_nick (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_take_string (messenger_dup_nick (messenger));
+  g_autofree char *nick = messenger_dup_nick (messenger);
+
+  sd_bus_message_append (to, "s", nick);
 }
 
-static GVariant *
-get_status (Messenger *messenger, Peer *peer)
+static void
+append_status (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_string (status_name (messenger_status (messenger)));
+  sd_bus_message_append (to, "s", status_name (messenger_status (messenger)));
 }
 
-static GVariant *
-get_status_text (Messenger *messenger, Peer *peer)
+static void
+append_status_text (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_string (messenger_status_text (messenger));
+  sd_bus_message_append (to, "s", messenger_status_text (messenger));
 }
 
-static GVariant *
-get_on_air (Messenger *messenger, Peer *peer)
+static void
+append_on_air (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_boolean (messenger_is_on_air (messenger));
+  sd_bus_message_append (to, "b", messenger_is_on_air (messenger));
 }
 
-static GVariant *
-get_port (Messenger *messenger, Peer *peer)
+static void
+append_port (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_uint16 (messenger_port (messenger));
+  sd_bus_message_append (to, "q", messenger_port (messenger));
 }
 
-static GVariant *
-get_discovery (Messenger *messenger, Peer *peer)
+static void
+append_discovery (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_string (messenger_discovery (messenger));
+  sd_bus_message_append (to, "s", messenger_discovery (messenger));
 }
 
 /* The value in bytes of a line of /proc/PID/smaps_rollup. */
@@ -97,60 +99,63 @@ pss_of_all (void)
   return pss;
 }
 
-static GVariant *
-get_health (Messenger *messenger, Peer *peer)
+static void
+append_health (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
   g_auto (GStrv) problems = messenger_problems (messenger);
-  GVariantBuilder builder;
 
-  g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (&builder, "{sv}", "problems", g_variant_new_strv ((const char *const *) problems, -1));
-  g_variant_builder_add (&builder, "{sv}", "pss", g_variant_new_uint64 (pss_of_all ()));
-  g_variant_builder_add (&builder, "{sv}", "pid", g_variant_new_uint32 ((guint32) getpid ()));
-  g_variant_builder_add (&builder, "{sv}", "uptime", g_variant_new_int64 (messenger_uptime (messenger)));
-  return g_variant_builder_end (&builder);
+  sd_bus_message_open_container (to, 'a', "{sv}");
+  sd_bus_message_open_container (to, 'e', "sv");
+  sd_bus_message_append (to, "s", "problems");
+  sd_bus_message_open_container (to, 'v', "as");
+  sd_bus_message_append_strv (to, problems);
+  sd_bus_message_close_container (to);
+  sd_bus_message_close_container (to);
+  sd_bus_message_append (to, "{sv}", "pss", "t", pss_of_all ());
+  sd_bus_message_append (to, "{sv}", "pid", "u", (guint32) getpid ());
+  sd_bus_message_append (to, "{sv}", "uptime", "x", messenger_uptime (messenger));
+  sd_bus_message_close_container (to);
 }
 
-static GVariant *
-get_unread (Messenger *messenger, Peer *peer)
+static void
+append_unread (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_uint32 (messenger_unread (messenger));
+  sd_bus_message_append (to, "u", messenger_unread (messenger));
 }
 
-static GVariant *
-get_aliases (Messenger *messenger, Peer *peer)
+static void
+append_aliases (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
   GPtrArray *aliases = roster_aliases (messenger_roster (messenger));
-  GVariantBuilder builder;
 
-  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a{sao}"));
+  sd_bus_message_open_container (to, 'a', "{sao}");
   for (guint i = 0; i < aliases->len; i++)
     {
       const Alias *alias = g_ptr_array_index (aliases, i);
 
-      g_variant_builder_open (&builder, G_VARIANT_TYPE ("{sao}"));
-      g_variant_builder_add (&builder, "s", alias->name);
-      g_variant_builder_open (&builder, G_VARIANT_TYPE ("ao"));
+      sd_bus_message_open_container (to, 'e', "sao");
+      sd_bus_message_append (to, "s", alias->name);
+      sd_bus_message_open_container (to, 'a', "o");
       for (guint k = 0; k < alias->peers->len; k++)
         {
           g_autofree char *path = call_peer_path (g_array_index (alias->peers, gint64, k));
 
-          g_variant_builder_add (&builder, "o", path);
+          sd_bus_message_append (to, "o", path);
         }
-      g_variant_builder_close (&builder);
-      g_variant_builder_close (&builder);
+      sd_bus_message_close_container (to);
+      sd_bus_message_close_container (to);
     }
-  return g_variant_builder_end (&builder);
+  sd_bus_message_close_container (to);
 }
 
 /* Methods ---------------------------------------------------------------------------------------------------------- */
 
 /* Answers with the turn's commit, or with @error. */
 static void
-finish (const Call *call, gboolean done, GVariant *value, GError *error)
+finish (const Call *call, gboolean done, GError *error)
 {
   if (done)
-    call_reply_later (call, value);
+    call_reply_later (call, NULL);
   else
     call_reply_error (call, error);
 }
@@ -172,7 +177,7 @@ handle_set_status (const Call *call)
                  strlen (text), LIMIT_STATUS_TEXT);
   else
     messenger_set_status (call->messenger, status, text, &error);
-  finish (call, error == NULL, NULL, error);
+  finish (call, error == NULL, error);
 }
 
 static void
@@ -180,20 +185,23 @@ handle_announce (const Call *call)
 {
   gboolean first;
   const char *instance = messenger_announce (call->messenger, &first);
+  sd_bus_message *answer = call_answer (call);
 
-  call_reply_later (call, g_variant_new ("(bs)", first, instance));
+  sd_bus_message_append (answer, "bs", first, instance);
+  call_reply_later (call, answer);
 }
 
 static void
-on_settled (gpointer invocation)
+on_settled (gpointer call)
 {
-  g_dbus_method_invocation_return_value (invocation, NULL);
+  call_reply (call, NULL);
+  call_free (call);
 }
 
 static void
 handle_settle (const Call *call)
 {
-  messenger_settle (call->messenger, on_settled, call->invocation);
+  messenger_settle (call->messenger, on_settled, call_keep (call));
 }
 
 static void
@@ -201,13 +209,14 @@ handle_settings (const Call *call)
 {
   gsize n;
   const SettingInfo *table = settings_table (&n);
-  GVariantBuilder builder;
+  sd_bus_message *answer = call_answer (call);
 
-  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a{ss}"));
+  sd_bus_message_open_container (answer, 'a', "{ss}");
   for (gsize i = 0; i < n; i++)
-    g_variant_builder_add (&builder, "{ss}", table[i].name,
+    sd_bus_message_append (answer, "{ss}", table[i].name,
                            settings_get (messenger_settings (call->messenger), table[i].name));
-  call_reply (call, g_variant_new ("(a{ss})", &builder));
+  sd_bus_message_close_container (answer);
+  call_reply (call, answer);
 }
 
 static void
@@ -218,6 +227,7 @@ handle_configure (const Call *call)
   g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
   g_autoptr (GPtrArray) texts = g_ptr_array_new ();
   g_auto (GStrv) restart = NULL;
+  sd_bus_message *answer;
   GVariantIter iter;
   const char *key;
   GVariant *value;
@@ -236,7 +246,31 @@ handle_configure (const Call *call)
   if (error == NULL)
     messenger_configure (call->messenger, (const char *const *) keys->pdata, (const char *const *) texts->pdata, keys->len,
                          &restart, &error);
-  finish (call, error == NULL, error == NULL ? g_variant_new ("(^as)", restart) : NULL, error);
+  if (error != NULL)
+    {
+      call_reply_error (call, error);
+      return;
+    }
+  answer = call_answer (call);
+  sd_bus_message_append_strv (answer, restart);
+  call_reply_later (call, answer);
+}
+
+static void
+append_path (sd_bus_message *to, const Peer *peer)
+{
+  g_autofree char *path = call_peer_path (peer->row->id);
+
+  sd_bus_message_append (to, "o", path);
+}
+
+static sd_bus_message *
+answer_peer (const Call *call, const Peer *peer)
+{
+  sd_bus_message *answer = call_answer (call);
+
+  append_path (answer, peer);
+  return answer;
 }
 
 static void
@@ -245,7 +279,7 @@ handle_find_peer (const Call *call)
   const char *spec;
   GError *error = NULL;
   g_autoptr (GPtrArray) found = NULL;
-  GVariantBuilder paths;
+  sd_bus_message *answer;
 
   g_variant_get_child (call->arguments, 0, "&s", &spec);
   found = roster_find (messenger_roster (call->messenger), spec, &error);
@@ -254,47 +288,54 @@ handle_find_peer (const Call *call)
       call_reply_error (call, error);
       return;
     }
-  g_variant_builder_init (&paths, G_VARIANT_TYPE_OBJECT_PATH_ARRAY);
+  answer = call_answer (call);
+  sd_bus_message_open_container (answer, 'a', "o");
   for (guint i = 0; i < found->len; i++)
-    {
-      g_autofree char *path = call_peer_path (((Peer *) g_ptr_array_index (found, i))->row->id);
-
-      g_variant_builder_add (&paths, "o", path);
-    }
-  call_reply (call, g_variant_new ("(ao)", &paths));
+    append_path (answer, g_ptr_array_index (found, i));
+  sd_bus_message_close_container (answer);
+  call_reply (call, answer);
 }
+
+typedef struct
+{
+  Call *call;
+  char *address;
+} Waiting;
 
 static void
 on_address_probed (gint64 rtt, const char *address, const GError *error, gpointer user_data)
 {
-  Call *call = user_data;
+  g_autofree Waiting *waiting = user_data;
+  Call *call = waiting->call;
 
   /* What it turned out to be: its header may have made it one that is known already. */
   GPtrArray *peers = roster_peers (messenger_roster (call->messenger));
-  const char *wanted = g_object_get_data (G_OBJECT (call->invocation), "address");
 
   if (error != NULL)
     call_reply_error (call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_PEER_OFFLINE,
                                         "'%s' does not answer: %s\nit is remembered and tried again; the other side has to add you too",
-                                        wanted, error->message));
+                                        waiting->address, error->message));
   for (guint i = 0; error == NULL && i < peers->len; i++)
     {
       Peer *peer = g_ptr_array_index (peers, i);
-      g_autofree char *path = call_peer_path (peer->row->id);
 
-      if (g_strcmp0 (peer->row->address, wanted) != 0)
+      if (g_strcmp0 (peer->row->address, waiting->address) != 0)
         continue;
-      call_reply (call, g_variant_new ("(o)", path));
+      call_reply (call, answer_peer (call, peer));
       break;
     }
-  g_free (call);
+  call_free (call);
+  g_free (waiting->address);
 }
 
 static void
 wait_for_address (const Call *call, Peer *peer)
 {
-  g_object_set_data_full (G_OBJECT (call->invocation), "address", g_strdup (peer->row->address), g_free);
-  messenger_probe (call->messenger, peer, on_address_probed, g_memdup2 (call, sizeof *call));
+  Waiting *waiting = g_new (Waiting, 1);
+
+  waiting->call = call_keep (call);
+  waiting->address = g_strdup (peer->row->address);
+  messenger_probe (call->messenger, peer, on_address_probed, waiting);
 }
 
 static void
@@ -302,7 +343,6 @@ handle_add_address (const Call *call)
 {
   g_autoptr (GVariant) options = g_variant_get_child_value (call->arguments, 1);
   g_autofree char *alias = call_option_string (options, "alias");
-  g_autofree char *path = NULL;
   const char *uri;
   GError *error = NULL;
   Peer *peer;
@@ -312,15 +352,11 @@ handle_add_address (const Call *call)
   if (peer != NULL && alias != NULL)
     messenger_set_alias (call->messenger, alias, &peer, 1, &error);
   if (error != NULL)
-    {
-      call_reply_error (call, error);
-      return;
-    }
-  path = call_peer_path (peer->row->id);
-  if (call_option_boolean (options, "wait"))
+    call_reply_error (call, error);
+  else if (call_option_boolean (options, "wait"))
     wait_for_address (call, peer);
   else
-    call_reply_later (call, g_variant_new ("(o)", path));
+    call_reply_later (call, answer_peer (call, peer));
 }
 
 static void
@@ -334,7 +370,7 @@ handle_set_alias (const Call *call)
   g_variant_get_child (call->arguments, 0, "&s", &name);
   if (peers != NULL)
     messenger_set_alias (call->messenger, name, (Peer **) peers->pdata, peers->len, &error);
-  finish (call, error == NULL, NULL, error);
+  finish (call, error == NULL, error);
 }
 
 static void
@@ -346,7 +382,7 @@ handle_cancel_message (const Call *call)
 
   g_variant_get_child (call->arguments, 0, "t", &seq);
   done = messenger_cancel (call->messenger, seq, &error);
-  finish (call, done, NULL, error);
+  finish (call, done, error);
 }
 
 static void
@@ -360,31 +396,30 @@ handle_acknowledge (const Call *call)
   g_variant_get_child (call->arguments, 0, "&s", &consumer);
   g_variant_get_child (call->arguments, 1, "t", &seq);
   done = consumers_acknowledge (messenger_database (call->messenger), consumer, seq, &error);
-  finish (call, done, NULL, error);
+  finish (call, done, error);
 }
 
 static void
-on_joined (const GError *error, gpointer invocation)
+on_joined (const GError *error, gpointer call)
 {
   if (error != NULL)
-    g_dbus_method_invocation_return_error (invocation, HEARBY_ERROR, HEARBY_ERROR_FAILED, "that bus cannot be joined: %s",
-                                           error->message);
+    call_reply_error (call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_FAILED, "that bus cannot be joined: %s", error->message));
   else
-    g_dbus_method_invocation_return_value (invocation, NULL);
+    call_reply (call, NULL);
+  call_free (call);
 }
 
 static void
 handle_join_bus (const Call *call)
 {
-  GDBusConnection *connection = g_dbus_method_invocation_get_connection (call->invocation);
   const char *address;
 
   g_variant_get_child (call->arguments, 0, "&s", &address);
-  if (g_dbus_connection_get_unique_name (connection) != NULL)
+  if (sd_bus_is_bus_client (sd_bus_message_get_bus (call->message)) > 0)
     call_reply_error (call, g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_ACCESS_DENIED,
                                                 "only the private socket may ask for that"));
   else
-    service_join (call->service, address, on_joined, call->invocation);
+    service_join (call->service, address, on_joined, call_keep (call));
 }
 
 static void
@@ -415,18 +450,18 @@ manager_interface (void)
     { NULL, NULL, NULL },
   };
   static const PropertyRow properties[] = {
-    { "Version", get_version, 0 },
-    { "Features", get_features, 0 },
-    { "Instance", get_instance, MESSENGER_CHANGED_STATUS },
-    { "Nick", get_nick, MESSENGER_CHANGED_STATUS },
-    { "Status", get_status, MESSENGER_CHANGED_STATUS },
-    { "StatusText", get_status_text, MESSENGER_CHANGED_STATUS },
-    { "OnAir", get_on_air, MESSENGER_CHANGED_STATUS },
-    { "Port", get_port, MESSENGER_CHANGED_STATUS },
-    { "Discovery", get_discovery, MESSENGER_CHANGED_STATUS },
-    { "Health", get_health, 0 },
-    { "UnreadCount", get_unread, MESSENGER_CHANGED_UNREAD },
-    { "Aliases", get_aliases, MESSENGER_CHANGED_ALIASES },
+    { "Version", append_version, 0 },
+    { "Features", append_features, 0 },
+    { "Instance", append_instance, MESSENGER_CHANGED_STATUS },
+    { "Nick", append_nick, MESSENGER_CHANGED_STATUS },
+    { "Status", append_status, MESSENGER_CHANGED_STATUS },
+    { "StatusText", append_status_text, MESSENGER_CHANGED_STATUS },
+    { "OnAir", append_on_air, MESSENGER_CHANGED_STATUS },
+    { "Port", append_port, MESSENGER_CHANGED_STATUS },
+    { "Discovery", append_discovery, MESSENGER_CHANGED_STATUS },
+    { "Health", append_health, 0 },
+    { "UnreadCount", append_unread, MESSENGER_CHANGED_UNREAD },
+    { "Aliases", append_aliases, MESSENGER_CHANGED_ALIASES },
     { NULL, NULL, 0 },
   };
   static Interface interface = { NULL, methods, properties };

@@ -6,42 +6,41 @@
 /* Messages as dictionaries, and the two methods that everybody uses. */
 
 static void
-add_text (GVariantBuilder *builder, const char *key, const char *text)
+append_text (sd_bus_message *to, const char *key, const char *text)
 {
   if (text != NULL && *text != '\0')
-    g_variant_builder_add (builder, "{sv}", key, g_variant_new_string (text));
+    sd_bus_message_append (to, "{sv}", key, "s", text);
 }
 
 /* What says nothing is left out: thousands of these cross the bus. */
-GVariant *
-message_to_variant (Messenger *messenger, const MessageRow *row)
+void
+message_append (sd_bus_message *to, Messenger *messenger, const MessageRow *row)
 {
   Peer *peer = roster_by_id (messenger_roster (messenger), row->peer);
   g_autofree char *path = call_peer_path (row->peer);
   g_autofree char *name = peer != NULL ? roster_dup_name (messenger_roster (messenger), peer) : NULL;
-  GVariantBuilder builder;
 
-  g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (&builder, "{sv}", "seq", g_variant_new_uint64 (row->seq));
-  g_variant_builder_add (&builder, "{sv}", "peer", g_variant_new_object_path (path));
-  add_text (&builder, "name", name);
-  add_text (&builder, "direction", row->direction == DIRECTION_IN ? "in" : "out");
-  add_text (&builder, "id", row->id);
-  g_variant_builder_add (&builder, "{sv}", "body", g_variant_new_string (row->body != NULL ? row->body : ""));
-  g_variant_builder_add (&builder, "{sv}", "time", g_variant_new_int64 (row->time));
-  g_variant_builder_add (&builder, "{sv}", "received", g_variant_new_int64 (row->received));
-  add_text (&builder, "state", message_state_name (row->state));
-  add_text (&builder, "reason", row->reason);
-  add_text (&builder, "trust", row->trust);
+  sd_bus_message_open_container (to, 'a', "{sv}");
+  sd_bus_message_append (to, "{sv}", "seq", "t", row->seq);
+  sd_bus_message_append (to, "{sv}", "peer", "o", path);
+  append_text (to, "name", name);
+  append_text (to, "direction", row->direction == DIRECTION_IN ? "in" : "out");
+  append_text (to, "id", row->id);
+  sd_bus_message_append (to, "{sv}", "body", "s", row->body);
+  sd_bus_message_append (to, "{sv}", "time", "x", row->time);
+  sd_bus_message_append (to, "{sv}", "received", "x", row->received);
+  append_text (to, "state", message_state_name (row->state));
+  append_text (to, "reason", row->reason);
+  append_text (to, "trust", row->trust);
   if (row->encrypted)
-    g_variant_builder_add (&builder, "{sv}", "encrypted", g_variant_new_boolean (TRUE));
+    sd_bus_message_append (to, "{sv}", "encrypted", "b", TRUE);
   if (row->corrects != 0)
-    g_variant_builder_add (&builder, "{sv}", "corrects", g_variant_new_uint64 (row->corrects));
+    sd_bus_message_append (to, "{sv}", "corrects", "t", row->corrects);
   if (row->expires != 0)
-    g_variant_builder_add (&builder, "{sv}", "expires", g_variant_new_int64 (row->expires));
+    sd_bus_message_append (to, "{sv}", "expires", "x", row->expires);
   if (row->confirms)
-    g_variant_builder_add (&builder, "{sv}", "confirms", g_variant_new_boolean (TRUE));
-  return g_variant_builder_end (&builder);
+    sd_bus_message_append (to, "{sv}", "confirms", "b", TRUE);
+  sd_bus_message_close_container (to);
 }
 
 /* @ids: those of the peers asked for; NULL in it: everybody. */
@@ -85,8 +84,8 @@ handle_list_messages (const Call *call)
   g_autofree char *search = call_option_string (options, "search");
   g_autoptr (GArray) ids = NULL;
   g_autoptr (GPtrArray) rows = NULL;
+  sd_bus_message *list;
   GError *error = NULL;
-  GVariantBuilder list;
   MessageFilter filter = {
     .since_seq = call_option_uint64 (options, "since_seq"),
     .before_seq = call_option_uint64 (options, "before_seq"),
@@ -110,10 +109,12 @@ handle_list_messages (const Call *call)
       call_reply_error (call, error);
       return;
     }
-  g_variant_builder_init (&list, G_VARIANT_TYPE ("aa{sv}"));
+  list = call_answer (call);
+  sd_bus_message_open_container (list, 'a', "a{sv}");
   for (guint i = 0; i < rows->len; i++)
-    g_variant_builder_add_value (&list, message_to_variant (call->messenger, g_ptr_array_index (rows, i)));
-  call_reply_later (call, g_variant_new ("(aa{sv})", &list)); /* nothing is shown that was not committed */
+    message_append (list, call->messenger, g_ptr_array_index (rows, i));
+  sd_bus_message_close_container (list);
+  call_reply_later (call, list); /* nothing is shown that was not committed */
 }
 
 void
@@ -124,6 +125,7 @@ handle_send_message (const Call *call)
   g_autofree char *key = call_option_string (options, "id");
   g_autoptr (GPtrArray) to = NULL;
   g_autoptr (GArray) seqs = NULL;
+  sd_bus_message *answer;
   GError *error = NULL;
   const char *text;
   SendOptions how = {
@@ -142,8 +144,11 @@ handle_send_message (const Call *call)
   else if (to != NULL)
     seqs = messenger_send (call->messenger, (Peer **) to->pdata, to->len, text, &how, &error);
   if (seqs == NULL)
-    call_reply_error (call, error);
-  else
-    call_reply_later (call, g_variant_new ("(@at)", g_variant_new_fixed_array (G_VARIANT_TYPE_UINT64, seqs->data, seqs->len,
-                                                                              sizeof (guint64))));
+    {
+      call_reply_error (call, error);
+      return;
+    }
+  answer = call_answer (call);
+  sd_bus_message_append_array (answer, 't', seqs->data, seqs->len * sizeof (guint64));
+  call_reply_later (call, answer);
 }

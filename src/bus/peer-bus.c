@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
-#include <gio/gunixfdlist.h>
 #include <glib-unix.h>
 #include <net/if.h>
 #include <unistd.h>
@@ -12,153 +11,146 @@
 
 /* org.hearby.Peer1 */
 
-static GVariant *
-string_or_empty (const char *text)
-{
-  return g_variant_new_string (text != NULL ? text : "");
-}
+/* A text that is NULL becomes "". */
 
-static GVariant *
-get_id (Messenger *messenger, Peer *peer)
+static void
+append_id (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_take_string (g_strdup_printf ("%" G_GINT64_FORMAT, peer->row->id));
-}
+  char id[24];
 
-static GVariant *
-get_name (Messenger *messenger, Peer *peer)
-{
-  return g_variant_new_take_string (roster_dup_name (messenger_roster (messenger), peer));
-}
-
-static GVariant *
-get_instance (Messenger *messenger, Peer *peer)
-{
-  return string_or_empty (peer->row->instance);
-}
-
-static GVariant *
-get_nick (Messenger *messenger, Peer *peer)
-{
-  return string_or_empty (peer->row->nick);
-}
-
-static GVariant *
-get_alias (Messenger *messenger, Peer *peer)
-{
-  return string_or_empty (peer->alias);
-}
-
-static GVariant *
-get_trust (Messenger *messenger, Peer *peer)
-{
-  return g_variant_new_string (peer_trust (peer));
-}
-
-static GVariant *
-get_confirmed (Messenger *messenger, Peer *peer)
-{
-  return g_variant_new_boolean (TRUE); /* nothing plain can be proven */
-}
-
-static GVariant *
-get_online (Messenger *messenger, Peer *peer)
-{
-  return g_variant_new_boolean (peer_is_online (peer));
-}
-
-static GVariant *
-get_status (Messenger *messenger, Peer *peer)
-{
-  return g_variant_new_string (status_name (peer_status (peer)));
-}
-
-static GVariant *
-get_status_text (Messenger *messenger, Peer *peer)
-{
-  return string_or_empty (peer->presence != NULL ? peer->presence->text : NULL);
-}
-
-static GVariant *
-get_last_seen (Messenger *messenger, Peer *peer)
-{
-  return g_variant_new_int64 (peer->row->last_seen);
+  g_snprintf (id, sizeof id, "%" G_GINT64_FORMAT, peer->row->id);
+  sd_bus_message_append (to, "s", id);
 }
 
 static void
-add_address (GVariantBuilder *builder, GInetSocketAddress *address, guint interface, const char *source)
+append_name (sd_bus_message *to, Messenger *messenger, Peer *peer)
+{
+  g_autofree char *name = roster_dup_name (messenger_roster (messenger), peer);
+
+  sd_bus_message_append (to, "s", name);
+}
+
+static void
+append_instance (sd_bus_message *to, Messenger *messenger, Peer *peer)
+{
+  sd_bus_message_append (to, "s", peer->row->instance);
+}
+
+static void
+append_nick (sd_bus_message *to, Messenger *messenger, Peer *peer)
+{
+  sd_bus_message_append (to, "s", peer->row->nick);
+}
+
+static void
+append_alias (sd_bus_message *to, Messenger *messenger, Peer *peer)
+{
+  sd_bus_message_append (to, "s", peer->alias);
+}
+
+static void
+append_trust (sd_bus_message *to, Messenger *messenger, Peer *peer)
+{
+  sd_bus_message_append (to, "s", peer_trust (peer));
+}
+
+static void
+append_confirmed (sd_bus_message *to, Messenger *messenger, Peer *peer)
+{
+  sd_bus_message_append (to, "b", TRUE); /* nothing plain can be proven */
+}
+
+static void
+append_online (sd_bus_message *to, Messenger *messenger, Peer *peer)
+{
+  sd_bus_message_append (to, "b", peer_is_online (peer));
+}
+
+static void
+append_status (sd_bus_message *to, Messenger *messenger, Peer *peer)
+{
+  sd_bus_message_append (to, "s", status_name (peer_status (peer)));
+}
+
+static void
+append_status_text (sd_bus_message *to, Messenger *messenger, Peer *peer)
+{
+  sd_bus_message_append (to, "s", peer->presence != NULL ? peer->presence->text : NULL);
+}
+
+static void
+append_last_seen (sd_bus_message *to, Messenger *messenger, Peer *peer)
+{
+  sd_bus_message_append (to, "x", peer->row->last_seen);
+}
+
+static void
+append_address (sd_bus_message *to, GInetSocketAddress *address, guint interface, const char *source)
 {
   char name[IF_NAMESIZE] = "";
   g_autofree char *text = addresses_to_string (address);
 
   if (interface != 0)
     if_indextoname (interface, name);
-  g_variant_builder_add (builder, "(sssq)", name, text, source, g_inet_socket_address_get_port (address));
+  sd_bus_message_append (to, "(sssq)", name, text, source, g_inet_socket_address_get_port (address));
 }
 
-static GVariant *
-get_addresses (Messenger *messenger, Peer *peer)
+static void
+append_addresses (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  GVariantBuilder builder;
-
-  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a(sssq)"));
+  sd_bus_message_open_container (to, 'a', "(sssq)");
   for (guint i = 0; i < peer->sightings->len; i++)
     {
       const Sighting *sighting = g_ptr_array_index (peer->sightings, i);
 
-      add_address (&builder, G_INET_SOCKET_ADDRESS (sighting->address), sighting->interface, "mdns");
+      append_address (to, G_INET_SOCKET_ADDRESS (sighting->address), sighting->interface, "mdns");
     }
   for (guint i = 0; i < peer->added->len; i++)
-    add_address (&builder, g_ptr_array_index (peer->added, i), 0, "added");
-  return g_variant_builder_end (&builder);
+    append_address (to, g_ptr_array_index (peer->added, i), 0, "added");
+  sd_bus_message_close_container (to);
 }
 
-static GVariant *
-get_capabilities (Messenger *messenger, Peer *peer)
+static void
+append_capabilities (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
   g_auto (GStrv) names = capabilities_names (peer->capabilities_known ? peer->capabilities : 0);
-  GVariantBuilder builder;
 
-  g_variant_builder_init (&builder, G_VARIANT_TYPE_STRING_ARRAY);
+  sd_bus_message_open_container (to, 'a', "s");
   for (guint i = 0; names[i] != NULL; i++)
-    g_variant_builder_add (&builder, "s", names[i]);
+    sd_bus_message_append (to, "s", names[i]);
   if (peer->capabilities_known)
-    g_variant_builder_add (&builder, "s", "known");
-  return g_variant_builder_end (&builder);
+    sd_bus_message_append (to, "s", "known");
+  sd_bus_message_close_container (to);
 }
 
-static GVariant *
-get_policy (Messenger *messenger, Peer *peer)
+static void
+append_policy (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  GVariantBuilder builder;
-
-  g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (&builder, "{sv}", "plaintext",
-                         g_variant_new_string (peer->row->plaintext == PLAINTEXT_ALLOW ? "allow" : "ask"));
-  return g_variant_builder_end (&builder);
+  sd_bus_message_append (to, "a{sv}", 1, "plaintext", "s", peer->row->plaintext == PLAINTEXT_ALLOW ? "allow" : "ask");
 }
 
-static GVariant *
-get_blocked (Messenger *messenger, Peer *peer)
+static void
+append_blocked (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_boolean (peer->row->blocked);
+  sd_bus_message_append (to, "b", peer->row->blocked);
 }
 
-GVariant *
-peer_get_unread (Messenger *messenger, Peer *peer)
+void
+peer_append_unread (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_uint32 (peer->unread);
+  sd_bus_message_append (to, "u", peer->unread);
 }
 
-GVariant *
-peer_get_queued (Messenger *messenger, Peer *peer)
+void
+peer_append_queued (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_uint32 (peer->queued);
+  sd_bus_message_append (to, "u", peer->queued);
 }
 
-static GVariant *
-get_self (Messenger *messenger, Peer *peer)
+static void
+append_self (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  return g_variant_new_boolean (peer->is_self);
+  sd_bus_message_append (to, "b", peer->is_self);
 }
 
 /* Methods ---------------------------------------------------------------------------------------------------------- */
@@ -228,54 +220,46 @@ handle_forget (const Call *call)
 static void
 on_probed (gint64 rtt, const char *address, const GError *error, gpointer user_data)
 {
-  GVariantBuilder result;
+  Call *call = user_data;
+  sd_bus_message *result = call_answer (call);
 
-  g_variant_builder_init (&result, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (&result, "{sv}", "connected", g_variant_new_boolean (error == NULL));
-  g_variant_builder_add (&result, "{sv}", "address", g_variant_new_string (address != NULL ? address : ""));
+  sd_bus_message_open_container (result, 'a', "{sv}");
+  sd_bus_message_append (result, "{sv}", "connected", "b", error == NULL);
+  sd_bus_message_append (result, "{sv}", "address", "s", address);
   if (rtt >= 0)
-    g_variant_builder_add (&result, "{sv}", "rtt", g_variant_new_int64 (rtt));
+    sd_bus_message_append (result, "{sv}", "rtt", "x", rtt);
   if (error != NULL)
-    g_variant_builder_add (&result, "{sv}", "error", g_variant_new_string (error->message));
-  g_dbus_method_invocation_return_value (user_data, g_variant_new ("(a{sv})", &result));
+    sd_bus_message_append (result, "{sv}", "error", "s", error->message);
+  sd_bus_message_close_container (result);
+  call_reply (call, result);
+  call_free (call);
 }
 
 static void
 handle_probe (const Call *call)
 {
-  messenger_probe (call->messenger, call->peer, on_probed, call->invocation);
+  messenger_probe (call->messenger, call->peer, on_probed, call_keep (call));
 }
 
 static void
 handle_trace (const Call *call)
 {
-  g_autoptr (GUnixFDList) list = g_unix_fd_list_new ();
+  sd_bus_message *answer;
   GError *error = NULL;
   int pipe[2];
-  int handle;
 
-  if (!(g_dbus_connection_get_capabilities (g_dbus_method_invocation_get_connection (call->invocation))
-        & G_DBUS_CAPABILITY_FLAGS_UNIX_FD_PASSING))
-    {
-      call_reply_error (call, g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED,
-                                                  "this connection cannot carry a descriptor"));
-      return;
-    }
-  if (!g_unix_open_pipe (pipe, FD_CLOEXEC, &error))
+  if (sd_bus_can_send (sd_bus_message_get_bus (call->message), 'h') <= 0)
+    g_set_error (&error, HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED, "this connection cannot carry a descriptor");
+  if (error != NULL || !g_unix_open_pipe (pipe, FD_CLOEXEC, &error))
     {
       call_reply_error (call, error);
       return;
     }
-  handle = g_unix_fd_list_append (list, pipe[0], &error);
+  answer = call_answer (call);
+  sd_bus_message_append (answer, "h", pipe[0]); /* a copy of it */
   close (pipe[0]);
-  if (handle < 0)
-    {
-      close (pipe[1]);
-      call_reply_error (call, error);
-      return;
-    }
   messenger_trace (call->messenger, call->peer, pipe[1]);
-  g_dbus_method_invocation_return_value_with_unix_fd_list (call->invocation, g_variant_new ("(h)", handle), list);
+  call_reply (call, answer);
 }
 
 const Interface *
@@ -286,24 +270,24 @@ peer_interface (void)
     { "Trace", handle_trace, NULL },         { NULL, NULL, NULL },
   };
   static const PropertyRow properties[] = {
-    { "Id", get_id, 0 },
-    { "Name", get_name, PEER_CHANGED_NAME },
-    { "Instance", get_instance, PEER_CHANGED_NAME },
-    { "Nick", get_nick, PEER_CHANGED_NAME },
-    { "Alias", get_alias, PEER_CHANGED_NAME },
-    { "Trust", get_trust, PEER_CHANGED_POLICY },
-    { "Confirmed", get_confirmed, 0 },
-    { "Online", get_online, PEER_CHANGED_PRESENCE },
-    { "Status", get_status, PEER_CHANGED_PRESENCE },
-    { "StatusText", get_status_text, PEER_CHANGED_PRESENCE },
-    { "LastSeen", get_last_seen, PEER_CHANGED_PRESENCE },
-    { "Addresses", get_addresses, PEER_CHANGED_ADDRESSES },
-    { "Capabilities", get_capabilities, PEER_CHANGED_CAPABILITIES },
-    { "Policy", get_policy, PEER_CHANGED_POLICY },
-    { "Blocked", get_blocked, PEER_CHANGED_POLICY },
-    { "Unread", peer_get_unread, PEER_CHANGED_COUNTS },
-    { "Queued", peer_get_queued, PEER_CHANGED_COUNTS },
-    { "Self", get_self, 0 },
+    { "Id", append_id, 0 },
+    { "Name", append_name, PEER_CHANGED_NAME },
+    { "Instance", append_instance, PEER_CHANGED_NAME },
+    { "Nick", append_nick, PEER_CHANGED_NAME },
+    { "Alias", append_alias, PEER_CHANGED_NAME },
+    { "Trust", append_trust, PEER_CHANGED_POLICY },
+    { "Confirmed", append_confirmed, 0 },
+    { "Online", append_online, PEER_CHANGED_PRESENCE },
+    { "Status", append_status, PEER_CHANGED_PRESENCE },
+    { "StatusText", append_status_text, PEER_CHANGED_PRESENCE },
+    { "LastSeen", append_last_seen, PEER_CHANGED_PRESENCE },
+    { "Addresses", append_addresses, PEER_CHANGED_ADDRESSES },
+    { "Capabilities", append_capabilities, PEER_CHANGED_CAPABILITIES },
+    { "Policy", append_policy, PEER_CHANGED_POLICY },
+    { "Blocked", append_blocked, PEER_CHANGED_POLICY },
+    { "Unread", peer_append_unread, PEER_CHANGED_COUNTS },
+    { "Queued", peer_append_queued, PEER_CHANGED_COUNTS },
+    { "Self", append_self, 0 },
     { NULL, NULL, 0 },
   };
   static Interface interface = { NULL, methods, properties };

@@ -10,7 +10,7 @@
  * one by one: a path names a peer, tables say what can be asked of it, and everything is looked up when somebody asks. So a
  * connection costs nothing for each peer, and a thousand peers cost nothing for each connection.
  *
- * The definition is data/org.hearby.Hearby.xml; GDBus checks every call against it before a handler sees it. */
+ * The definition is data/org.hearby.Hearby.xml; every call is checked against it before a handler sees it (objects.c). */
 
 /* service_new: serves nobody yet. @quit is called when somebody asks the daemon to end. */
 Service *service_new (Messenger *messenger, void (*quit) (gpointer user_data), gpointer user_data);
@@ -26,7 +26,8 @@ void service_join (Service *service, const char *address, ServiceJoined done, gp
 
 /* For the *-bus.c files ------------------------------------------------------------------------------------------ */
 
-void service_quit (Service *service);
+void       service_quit (Service *service);
+Messenger *service_messenger (Service *service);
 
 typedef struct
 {
@@ -38,7 +39,7 @@ typedef struct
 typedef struct
 {
   const char *name;
-  GVariant *(*get) (Messenger *messenger, Peer *peer);
+  void (*append) (sd_bus_message *to, Messenger *messenger, Peer *peer); /* the value, of the definition's type */
   guint changes; /* PeerChange or MessengerChange bits that change it; 0: never signalled */
 } PropertyRow;
 
@@ -54,10 +55,17 @@ const Interface *peer_interface (void);
 const Interface *conversation_interface (void);
 
 /* peer-bus.c: what a peer and its conversation both show */
-GVariant *peer_get_unread (Messenger *messenger, Peer *peer);
-GVariant *peer_get_queued (Messenger *messenger, Peer *peer);
+void peer_append_unread (sd_bus_message *to, Messenger *messenger, Peer *peer);
+void peer_append_queued (sd_bus_message *to, Messenger *messenger, Peer *peer);
 
-/* message-bus.c */
-GVariant *message_to_variant (Messenger *messenger, const MessageRow *row);
-void      handle_list_messages (const Call *call);
-void      handle_send_message (const Call *call);
+/* message-bus.c: a{sv} */
+void message_append (sd_bus_message *to, Messenger *messenger, const MessageRow *row);
+void handle_list_messages (const Call *call);
+void handle_send_message (const Call *call);
+
+/* objects.c: an sd_bus_message_handler_t for every call; the service is its user_data */
+int objects_handle (sd_bus_message *message, void *service, sd_bus_error *unused);
+
+/* objects_append_properties: a{sv} of those that @changes changes, G_MAXUINT: all. objects_append_interfaces: a{sa{sv}} with all. */
+void objects_append_properties (sd_bus_message *to, Messenger *messenger, const Interface *interface, Peer *peer, guint changes);
+void objects_append_interfaces (sd_bus_message *to, Messenger *messenger, const Interface *interface, Peer *peer);
