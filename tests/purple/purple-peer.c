@@ -9,6 +9,7 @@
  *   {"command":"close","to":…}                  the window closes: so does the stream
  *   {"command":"flood","to":…,"count":…,"size":…}    texts "0 xxx…", "1 xxx…", …
  *   {"command":"count","count":…}               instead of an event for each message, one "counted" after so many
+ *   {"command":"window"}                        from now on each message is shown and logged, as by Pidgin and Finch with their defaults
  *   {"command":"quit"}
  *
  * Events: signed-on, signed-off, error; buddy-on, buddy-off, buddy-status (who, alias, status, text); im (who, html: what the
@@ -22,6 +23,7 @@
 
 #define PROTOCOL "prpl-bonjour"
 #define UI "purple-peer"
+#define WINDOW_MAX (1024 * 1024)
 
 typedef struct
 {
@@ -32,6 +34,7 @@ typedef struct
   gint64         next; /* number that the next one of a flood should have */
   gboolean       in_order;
   gboolean       flooding; /* own messages are not told */
+  GString       *window;   /* what a user would see, or NULL */
   gint64         first_time;
 } Peer;
 
@@ -137,6 +140,15 @@ count (const char *text)
   emit ("counted", "count", counted, "microseconds", duration, "order", peer.in_order ? "kept" : "broken", NULL);
 }
 
+/* What a client does to show a message, Finch's way: the time, the name, the text without markup. */
+static void
+show (const char *name, const char *text, time_t when)
+{
+  if (peer.window->len > WINDOW_MAX)
+    g_string_truncate (peer.window, 0);
+  g_string_append_printf (peer.window, "%s %s: %s\n", purple_utf8_strftime ("(%H:%M:%S)", localtime (&when)), name, text);
+}
+
 static void
 on_write (PurpleConversation *conversation, const char *name, const char *alias, const char *html,
           PurpleMessageFlags flags, time_t when)
@@ -144,6 +156,8 @@ on_write (PurpleConversation *conversation, const char *name, const char *alias,
   g_autofree char *text = purple_markup_strip_html (html);
   const char      *who = purple_conversation_get_name (conversation);
 
+  if (peer.window != NULL)
+    show (alias != NULL ? alias : who, text, when);
   if (flags & PURPLE_MESSAGE_ERROR)
     emit ("problem", "who", who, "html", html, NULL);
   else if ((flags & PURPLE_MESSAGE_RECV) && peer.counting > 0)
@@ -295,6 +309,13 @@ command_count (JsonObject *command)
 }
 
 static void
+command_window (JsonObject *command)
+{
+  peer.window = g_string_new (NULL);
+  purple_prefs_set_bool ("/purple/logging/log_ims", TRUE);
+}
+
+static void
 command_status (JsonObject *command)
 {
   g_autofree char *html = g_markup_escape_text (get_text (command, "text"), -1);
@@ -320,7 +341,7 @@ static const struct
   void (*run) (JsonObject *command);
 } commands[] = {
   { "login", command_login }, { "send", command_send },   { "flood", command_flood }, { "count", command_count },
-  { "status", command_status }, { "close", command_close }, { "quit", command_quit },
+  { "window", command_window }, { "status", command_status }, { "close", command_close }, { "quit", command_quit },
 };
 
 static void
