@@ -12,10 +12,11 @@ text_is_bidi_control (gunichar c)
          || (c >= 0x2066 && c <= 0x2069);
 }
 
+/* Not allowed in XML (1.0, 2.2), or one of the 66 that are no characters: sd-bus takes no text with one. */
 static gboolean
-is_forbidden_in_xml (gunichar c)
+is_forbidden (gunichar c)
 {
-  return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0xfffe || c == 0xffff;
+  return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef);
 }
 
 static gboolean
@@ -55,7 +56,7 @@ clean_one (GString *out, const char *p, gsize left, gboolean line)
     g_string_append_c (out, ' ');
   else if (c == '\r' && left > 1 && p[1] == '\n')
     return size;
-  else if (is_forbidden_in_xml (c))
+  else if (is_forbidden (c))
     g_string_append (out, REPLACEMENT);
   else
     g_string_append_len (out, p, size);

@@ -18,6 +18,7 @@ test_clean (void)
     { " \x01 x\x7f ", " " FFFD " x\x7f ", "x" },
     { "\xff\xc3", FFFD FFFD, FFFD FFFD },
     { "\xef\xbf\xbf", FFFD, FFFD },
+    { "\xef\xb7\x90\xf0\x9f\xbf\xbe", FFFD FFFD, FFFD FFFD },
     { "\xe2\x80\xae"
       "abc",
       "\xe2\x80\xae"
