@@ -62,6 +62,7 @@
 #define LIMIT_CONSUMERS 256
 #define LIMIT_LIST 1000                 /* messages in one answer of ListMessages */
 #define LIMIT_CLIENT_LAG 20000          /* messages that a client of the bus may be behind; more: it is closed */
+#define LIMIT_CLIENT_LAG_BYTES (64 * 1024 * 1024) /* of texts in them */
 #define LIMIT_CLIENT_ANSWERS 256        /* messages that wait for it; more: its calls wait too */
 #define LIMIT_CLIENTS 256               /* connections to the private socket */
 #define LIMIT_CALL_VALUES 65536         /* in the arguments of one call, containers and what is in them */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bus/connection.h"
 
+#include <unistd.h>
+
 #include "base/error.h"
 #include "base/limits.h"
 
@@ -18,6 +20,7 @@ struct _Connection
 {
   sd_bus          *bus;
   GSource         *source;
+  gsize            lag; /* bytes of texts sent since everything was written */
   ConnectionClosed closed;
   gpointer         user_data;
 };
@@ -29,6 +32,15 @@ unwritten (Connection *connection)
 
   sd_bus_get_n_queued_write (connection->bus, &n);
   return n;
+}
+
+/* Somebody who reads, however slowly, has read everything now and then. */
+static gboolean
+lags (Connection *connection)
+{
+  guint64 n = unwritten (connection);
+
+  return n > LIMIT_CLIENT_LAG || (n > 0 && connection->lag > LIMIT_CLIENT_LAG_BYTES);
 }
 
 /* Its questions wait while so many answers wait for it. */
@@ -60,7 +72,7 @@ prepare (GSource *source, int *timeout)
   gint64 now;
   int events;
 
-  if (unwritten (self->connection) > LIMIT_CLIENT_LAG)
+  if (lags (self->connection))
     {
       g_message ("a client of the bus does not read: its connection is closed");
       sd_bus_close (bus);
@@ -141,11 +153,11 @@ connection_new_private (int fd, sd_bus_message_handler_t handle, ConnectionClose
 {
   sd_bus *bus = NULL;
   sd_id128_t id;
-  int result = sd_id128_randomize (&id);
+  int result;
 
+  g_warn_if_fail (getentropy (&id, sizeof id) == 0);
   sd_bus_new (&bus);
-  if (result >= 0)
-    result = sd_bus_set_server (bus, 1, id);
+  result = sd_bus_set_server (bus, 1, id);
   if (result >= 0)
     result = sd_bus_set_fd (bus, fd, fd);
   return start (bus, result, handle, closed, user_data, error);
@@ -183,8 +195,9 @@ connection_bus (Connection *connection)
 }
 
 void
-connection_send (Connection *connection, sd_bus_message *message)
+connection_send (Connection *connection, sd_bus_message *message, gsize text)
 {
+  connection->lag = unwritten (connection) == 0 ? text : connection->lag + text;
   sd_bus_send (connection->bus, message, NULL); /* one that is closed meanwhile is found out by the loop */
 }
 

@@ -21,7 +21,7 @@ void        connection_free (Connection *connection); /* what was not written ye
 
 sd_bus *connection_bus (Connection *connection); /* borrowed */
 
-/* connection_send: @message may be of another connection, and go to many. */
-void     connection_send (Connection *connection, sd_bus_message *message);
+/* connection_send: @message may be of another connection, and go to many; @text: bytes of the long text in it. */
+void     connection_send (Connection *connection, sd_bus_message *message, gsize text);
 gboolean connection_is_ready (Connection *connection);   /* authenticated, and on a bus greeted */
 gboolean connection_is_written (Connection *connection); /* all that was sent has left us */

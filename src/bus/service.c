@@ -45,15 +45,21 @@ signal_new (Service *service, const char *path, const char *interface, const cha
   return signal;
 }
 
-/* Takes it. It is written once, whoever gets it. */
+/* Takes it. It is written once, whoever gets it. @text: bytes of the long text in it. */
 static void
-emit (Service *service, sd_bus_message *taken)
+emit_text (Service *service, sd_bus_message *taken, gsize text)
 {
   g_autoptr (sd_bus_message) signal = taken;
 
   for (guint i = 0; i < service->clients->len; i++)
     if (connection_is_ready (g_ptr_array_index (service->clients, i)))
-      connection_send (g_ptr_array_index (service->clients, i), signal);
+      connection_send (g_ptr_array_index (service->clients, i), signal, text);
+}
+
+static void
+emit (Service *service, sd_bus_message *taken)
+{
+  emit_text (service, taken, 0);
 }
 
 static gboolean
@@ -142,7 +148,7 @@ on_message_added (Messenger *messenger, MessageRow *row, Service *service)
     return;
   sd_bus_message_append (signal, "t", row->seq);
   message_append (signal, messenger, row);
-  emit (service, signal);
+  emit_text (service, signal, row->body != NULL ? strlen (row->body) : 0);
 }
 
 static void
