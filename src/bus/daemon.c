@@ -22,7 +22,6 @@
 typedef struct
 {
   GMainLoop *loop;
-  Identity  *identity;
   Database  *db;
   Messenger *messenger;
   Service   *service;
@@ -155,17 +154,18 @@ open_all (Daemon *daemon, GError **error)
   g_autofree char *conf = paths_settings ();
   g_autofree char *warnings = NULL;
   Settings *settings = settings_load (conf, &warnings, error);
+  Identity *identity;
   const char *address;
 
   if (settings == NULL)
     return FALSE;
   if (warnings != NULL && *warnings != '\0')
     g_message ("%s: %s", conf, warnings);
-  daemon->identity = load_identity (error);
-  if (daemon->identity == NULL)
+  identity = load_identity (error);
+  if (identity == NULL)
     return FALSE;
   daemon->db = database_open (database, error);
-  daemon->messenger = daemon->db != NULL ? messenger_new (daemon->db, settings, daemon->identity, error) : NULL;
+  daemon->messenger = daemon->db != NULL ? messenger_new (daemon->db, settings, identity, error) : NULL;
   if (daemon->messenger == NULL)
     return FALSE;
   daemon->service = service_new (daemon->messenger, quit, daemon);
@@ -202,7 +202,6 @@ close_all (Daemon *daemon)
   service_free (daemon->service);
   g_clear_object (&daemon->messenger);
   database_close (daemon->db);
-  identity_free (daemon->identity);
   close (daemon->lock);
   g_main_loop_unref (daemon->loop);
 }

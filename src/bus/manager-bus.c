@@ -20,7 +20,8 @@ static void
 append_features (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
   static const char *const features[]
-      = { "messages", "receipts", "chat-states", "markers", "correction", "consumers", "search", "addresses", "trace", NULL };
+      = { "messages", "receipts", "chat-states", "markers", "correction", "consumers", "search", "addresses", "trace",
+          "encryption", "verification", NULL };
 
   sd_bus_message_append_strv (to, (char **) features);
 }
@@ -439,6 +440,8 @@ manager_interface (void)
     { "Settings", handle_settings, NULL },
     { "Configure", handle_configure, NULL },
     { "FindPeer", handle_find_peer, NULL },
+    { "TrustUri", trust_handle_trust_uri, NULL },
+    { "NewIdentity", trust_handle_new_identity, NULL },
     { "AddAddress", handle_add_address, "alias wait" },
     { "SetAlias", handle_set_alias, NULL },
     { "SendMessage", handle_send_message, "id expire plaintext replaces now confirm" },
@@ -452,6 +455,8 @@ manager_interface (void)
   static const PropertyRow properties[] = {
     { "Version", append_version, 0 },
     { "Features", append_features, 0 },
+    { "Fingerprint", trust_append_own_fingerprint, MESSENGER_CHANGED_STATUS },
+    { "Uri", trust_append_own_uri, MESSENGER_CHANGED_STATUS },
     { "Instance", append_instance, MESSENGER_CHANGED_STATUS },
     { "Nick", append_nick, MESSENGER_CHANGED_STATUS },
     { "Status", append_status, MESSENGER_CHANGED_STATUS },

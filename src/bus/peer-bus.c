@@ -11,6 +11,13 @@
 
 /* org.hearby.Peer1 */
 
+static const char *const plaintext_words[] = { [PLAINTEXT_ASK] = "ask", [PLAINTEXT_ALLOW] = "allow", NULL };
+static const char *const encryption_words[] = { [ENCRYPTION_DEFAULT] = "default",
+                                                [ENCRYPTION_REQUIRE] = "require",
+                                                [ENCRYPTION_PREFER] = "prefer",
+                                                [ENCRYPTION_NEVER] = "never",
+                                                NULL };
+
 /* A text that is NULL becomes "". */
 
 static void
@@ -52,12 +59,6 @@ static void
 append_trust (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
   sd_bus_message_append (to, "s", peer_trust (peer));
-}
-
-static void
-append_confirmed (sd_bus_message *to, Messenger *messenger, Peer *peer)
-{
-  sd_bus_message_append (to, "b", TRUE); /* nothing plain can be proven */
 }
 
 static void
@@ -126,7 +127,8 @@ append_capabilities (sd_bus_message *to, Messenger *messenger, Peer *peer)
 static void
 append_policy (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  sd_bus_message_append (to, "a{sv}", 1, "plaintext", "s", peer->row->plaintext == PLAINTEXT_ALLOW ? "allow" : "ask");
+  sd_bus_message_append (to, "a{sv}", 2, "plaintext", "s", plaintext_words[peer->row->plaintext], "encryption", "s",
+                         encryption_words[peer->row->encryption]);
 }
 
 static void
@@ -155,27 +157,48 @@ append_self (sd_bus_message *to, Messenger *messenger, Peer *peer)
 
 /* Methods ---------------------------------------------------------------------------------------------------------- */
 
+/* The place of @value among @words, or -1. */
+static int
+find_word (const char *const *words, GVariant *value)
+{
+  for (int i = 0; words[i] != NULL && g_variant_is_of_type (value, G_VARIANT_TYPE_STRING); i++)
+    if (g_str_equal (words[i], g_variant_get_string (value, NULL)))
+      return i;
+  return -1;
+}
+
+static gboolean
+is_change (const char *key, GVariant *value)
+{
+  if (g_str_equal (key, "plaintext"))
+    return find_word (plaintext_words, value) >= 0;
+  if (g_str_equal (key, "encryption"))
+    return find_word (encryption_words, value) >= 0;
+  return g_str_equal (key, "blocked") && g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN);
+}
+
 /* Checks all of @changes before anything is changed. */
 static gboolean
-check_changes (GVariant *changes, GError **error)
+check_changes (const Call *call, GVariant *changes, GError **error)
 {
   GVariantIter iter;
   const char *key;
   GVariant *value;
 
+  if (call->peer->is_self)
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "there is nothing to configure of yourself here");
+      return FALSE;
+    }
   g_variant_iter_init (&iter, changes);
   while (g_variant_iter_next (&iter, "{&sv}", &key, &value))
     {
       G_GNUC_UNUSED g_autoptr (GVariant) owned = value;
-      gboolean is_plaintext = g_str_equal (key, "plaintext") && g_variant_is_of_type (value, G_VARIANT_TYPE_STRING)
-                              && (g_str_equal (g_variant_get_string (value, NULL), "allow")
-                                  || g_str_equal (g_variant_get_string (value, NULL), "ask"));
-      gboolean is_blocked = g_str_equal (key, "blocked") && g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN);
 
-      if (is_plaintext || is_blocked)
+      if (is_change (key, value))
         continue;
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
-                   "'%s' cannot be that\nwhat there is: plaintext=allow, plaintext=ask", key);
+                   "'%s' cannot be that\nwhat there is: plaintext=allow|ask, encryption=default|require|prefer|never", key);
       return FALSE;
     }
   return TRUE;
@@ -185,19 +208,16 @@ static void
 handle_configure (const Call *call)
 {
   g_autoptr (GVariant) changes = g_variant_get_child_value (call->arguments, 0);
-  g_autofree char *plaintext = call_option_string (changes, "plaintext");
+  g_autoptr (GVariant) plaintext = call_option (changes, "plaintext", G_VARIANT_TYPE_STRING);
+  g_autoptr (GVariant) encryption = call_option (changes, "encryption", G_VARIANT_TYPE_STRING);
   g_autoptr (GVariant) blocked = call_option (changes, "blocked", G_VARIANT_TYPE_BOOLEAN);
   GError *error = NULL;
-  gboolean done = check_changes (changes, &error);
+  gboolean done = check_changes (call, changes, &error);
 
-  if (done && call->peer->is_self)
-    {
-      done = FALSE;
-      g_set_error (&error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "there is nothing to configure of yourself here");
-    }
   if (done && plaintext != NULL)
-    done = messenger_allow_plaintext (call->messenger, call->peer,
-                                      g_str_equal (plaintext, "allow") ? PLAINTEXT_ALLOW : PLAINTEXT_ASK, &error);
+    done = messenger_allow_plaintext (call->messenger, call->peer, (PeerPlaintext) find_word (plaintext_words, plaintext), &error);
+  if (done && encryption != NULL)
+    done = messenger_set_encryption (call->messenger, call->peer, (PeerEncryption) find_word (encryption_words, encryption), &error);
   if (done && blocked != NULL)
     done = messenger_block (call->messenger, call->peer, g_variant_get_boolean (blocked), &error);
   if (done)
@@ -266,8 +286,15 @@ const Interface *
 peer_interface (void)
 {
   static const MethodRow methods[] = {
-    { "Configure", handle_configure, NULL }, { "Forget", handle_forget, NULL }, { "Probe", handle_probe, NULL },
-    { "Trace", handle_trace, NULL },         { NULL, NULL, NULL },
+    { "Configure", handle_configure, NULL },
+    { "Forget", handle_forget, NULL },
+    { "Probe", handle_probe, NULL },
+    { "Trace", handle_trace, NULL },
+    { "Trust", trust_handle_trust, NULL },
+    { "Verify", trust_handle_verify, NULL },
+    { "Answer", trust_handle_answer, "code" },
+    { "CancelVerify", trust_handle_cancel_verify, NULL },
+    { NULL, NULL, NULL },
   };
   static const PropertyRow properties[] = {
     { "Id", append_id, 0 },
@@ -276,7 +303,11 @@ peer_interface (void)
     { "Nick", append_nick, PEER_CHANGED_NAME },
     { "Alias", append_alias, PEER_CHANGED_NAME },
     { "Trust", append_trust, PEER_CHANGED_POLICY },
-    { "Confirmed", append_confirmed, 0 },
+    { "Fingerprint", trust_append_fingerprint, PEER_CHANGED_POLICY },
+    { "ClaimedFingerprint", trust_append_claim, PEER_CHANGED_POLICY },
+    { "LooksLike", trust_append_looks_like, PEER_CHANGED_POLICY },
+    { "VerifyWanted", trust_append_verify_wanted, PEER_CHANGED_POLICY },
+    { "Confirmed", trust_append_confirmed, PEER_CHANGED_POLICY },
     { "Online", append_online, PEER_CHANGED_PRESENCE },
     { "Status", append_status, PEER_CHANGED_PRESENCE },
     { "StatusText", append_status_text, PEER_CHANGED_PRESENCE },

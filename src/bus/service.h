@@ -55,6 +55,21 @@ const Interface *peer_interface (void);
 const Interface *conversation_interface (void);
 
 /* peer-bus.c: what a peer and its conversation both show */
+/* trust-bus.c */
+void trust_append_fingerprint (sd_bus_message *to, Messenger *messenger, Peer *peer);
+void trust_append_claim (sd_bus_message *to, Messenger *messenger, Peer *peer);
+void trust_append_looks_like (sd_bus_message *to, Messenger *messenger, Peer *peer);
+void trust_append_confirmed (sd_bus_message *to, Messenger *messenger, Peer *peer);
+void trust_append_verify_wanted (sd_bus_message *to, Messenger *messenger, Peer *peer);
+void trust_append_own_fingerprint (sd_bus_message *to, Messenger *messenger, Peer *peer);
+void trust_append_own_uri (sd_bus_message *to, Messenger *messenger, Peer *peer);
+void trust_handle_trust (const Call *call);
+void trust_handle_trust_uri (const Call *call);
+void trust_handle_new_identity (const Call *call);
+void trust_handle_verify (const Call *call);
+void trust_handle_answer (const Call *call);
+void trust_handle_cancel_verify (const Call *call);
+
 void peer_append_unread (sd_bus_message *to, Messenger *messenger, Peer *peer);
 void peer_append_queued (sd_bus_message *to, Messenger *messenger, Peer *peer);
 

@@ -16,7 +16,7 @@ struct _Messenger
   Settings *settings;
   Turn     *turn;
   Roster   *roster;
-  Identity *identity;   /* borrowed; NULL: nothing is encrypted */
+  Identity *identity;   /* NULL: nothing is encrypted */
   char       fingerprint[FINGERPRINT_SIZE]; /* ours, or "" */
   guint8     salt[HINT_SALT]; /* of our hint, new at each start */
   GQueue     proofs;    /* ids of peers whose turn to prove their key comes */
@@ -127,6 +127,7 @@ void streams_forget_pause (Peer *peer); /* there is news: the next try need not 
 void streams_keep_added (Messenger *messenger); /* to every address that the user added */
 void streams_close_peer (Messenger *messenger, Peer *peer, const char *condition); /* NULL: orderly */
 void streams_close_all (Messenger *messenger);
+void streams_drop_all (Messenger *messenger);  /* at once */
 /* streams_rest: every stream is closed for a while: what could not be written down is said again on the next ones. */
 void streams_rest (Messenger *messenger);
 extern const SessionEvents streams_session_events;

@@ -680,6 +680,7 @@ messenger_finalize (GObject *object)
   deadline_drop (&messenger->proof_timer);
   g_queue_clear (&messenger->proofs);
   verification_free_all (messenger);
+  identity_free (messenger->identity);
   g_ptr_array_unref (messenger->sessions);
   g_ptr_array_unref (messenger->settlers);
   g_hash_table_unref (messenger->changed_peers);

@@ -26,7 +26,8 @@ typedef enum
   MESSENGER_CHANGED_ALIASES = 1 << 2,
 } MessengerChange;
 
-/* messenger_new: takes over @settings; @db and @identity (NULL: nothing is encrypted) must outlive it. Not on the air. */
+/* messenger_new: takes over @settings; @db must outlive it. Takes @identity too (NULL: nothing is
+ * encrypted). Not on the air. */
 Messenger *messenger_new (Database *db, Settings *settings, Identity *identity, GError **error);
 
 /* messenger_stop: goodbye, streams closed (at most a moment is waited), everything committed. The last call before the last unref. */
@@ -82,6 +83,8 @@ void messenger_probe (Messenger *messenger, Peer *peer, MessengerProbe done, gpo
 
 /* Keys -------------------------------------------------------------------------------------------------------- */
 
+/* messenger_new_identity: another key; all streams are closed. NOT_VERIFIED where the present one has a passphrase. */
+gboolean    messenger_new_identity (Messenger *messenger, GError **error);
 const char *messenger_fingerprint (Messenger *messenger); /* our own; "" where nothing is encrypted */
 char       *messenger_dup_uri (Messenger *messenger);     /* the same with our name, for others' messenger_trust_uri(); "" likewise */
 /* messenger_trust_key: @peer's key is the one with @fingerprint, which it, or somebody under its name, showed. NOT_FOUND. */
@@ -98,7 +101,7 @@ const char *messenger_verify (Messenger *messenger, Peer *peer, MessengerCode do
 /* messenger_answer: what our user says: @typed is the code as the other read it out, or NULL and @match. *@same: the outcome. */
 gboolean messenger_answer (Messenger *messenger, Peer *peer, const char *run, const char *typed, gboolean match, gboolean *same,
                            GError **error);
-void messenger_cancel_verify (Messenger *messenger, const char *run); /* who asked is gone; fine where there is none */
+void messenger_cancel_verify (Messenger *messenger, const Peer *peer); /* fine where there is none */
 /* messenger_wants_verify: @peer's user asked and waits for ours. */
 gboolean messenger_wants_verify (Messenger *messenger, const Peer *peer);
 

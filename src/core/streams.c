@@ -421,6 +421,26 @@ streams_close_all (Messenger *messenger)
 }
 
 void
+streams_drop_all (Messenger *messenger)
+{
+  GPtrArray *peers = roster_peers (messenger->roster);
+
+  for (guint i = 0; i < messenger->sessions->len; i++)
+    verification_ended (messenger, g_ptr_array_index (messenger->sessions, i));
+  for (guint i = 0; i < peers->len; i++)
+    {
+      Peer *peer = g_ptr_array_index (peers, i);
+      gboolean had = peer->sessions->len > 0;
+
+      g_ptr_array_set_size (peer->sessions, 0);
+      streams_choose (messenger, peer);
+      if (had)
+        conversation_broken (messenger, peer);
+    }
+  g_ptr_array_set_size (messenger->sessions, 0);
+}
+
+void
 streams_set_traced (Messenger *messenger, Peer *peer)
 {
   for (guint i = 0; i < peer->sessions->len; i++)

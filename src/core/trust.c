@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/paths.h"
 #include "base/text.h"
 #include "net/deadline.h"
 #include "presence/name.h"
@@ -179,6 +180,34 @@ messenger_dup_uri (Messenger *messenger)
   char *uri = messenger->identity != NULL && name != NULL ? trust_uri_make (name, identity_public (messenger->identity)) : NULL;
 
   return uri != NULL ? uri : g_strdup ("");
+}
+
+gboolean
+messenger_new_identity (Messenger *messenger, GError **error)
+{
+  g_autofree char *path = paths_identity ();
+  GPtrArray *peers = roster_peers (messenger->roster);
+  Identity *identity;
+
+  if (identity_is_locked (path, NULL))
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_VERIFIED,
+                   "the key has a passphrase\nremove it first: 'hearby daemon --stop; hearby daemon --passphrase'");
+      return FALSE;
+    }
+  identity = identity_replace (path, NULL, error);
+  if (identity == NULL)
+    return FALSE;
+  streams_drop_all (messenger); /* they hold the old one */
+  identity_free (messenger->identity);
+  messenger->identity = identity;
+  fingerprint_make (identity_public (identity), messenger->fingerprint);
+  g_clear_pointer (&messenger->cloned, g_free);
+  for (guint i = 0; i < peers->len; i++)
+    ((Peer *) g_ptr_array_index (peers, i))->confirmed = FALSE;
+  link_update_record (messenger);
+  messenger_changed (messenger, MESSENGER_CHANGED_STATUS);
+  return TRUE;
 }
 
 PeerEncryption

@@ -502,12 +502,10 @@ messenger_answer (Messenger *messenger, Peer *peer, const char *id, const char *
 }
 
 void
-messenger_cancel_verify (Messenger *messenger, const char *id)
+messenger_cancel_verify (Messenger *messenger, const Peer *peer)
 {
-  Run *run = find_id (messenger, id);
+  Run *run = find_active (messenger, peer);
 
-  if (run == NULL || run->state == RUN_OVER)
-    return;
-  run->done = NULL;
-  cancel (messenger, run, NULL);
+  if (run != NULL)
+    cancel (messenger, run, "you ended it");
 }

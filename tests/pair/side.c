@@ -79,7 +79,6 @@ side_stop (Side *side)
   g_signal_handlers_disconnect_by_data (side->messenger, side);
   g_clear_object (&side->messenger);
   g_clear_pointer (&side->db, database_close);
-  g_clear_pointer (&side->identity, identity_free);
 }
 
 Side *
