@@ -106,7 +106,8 @@ lock_folder (int fd)
   return result == 0;
 }
 
-/* A PATH.new that is there while we hold the lock was left by somebody who was killed. */
+/* A PATH.new that is there while we hold the lock was left by somebody who was killed. Where it cannot be
+ * removed, on a disk that is read only, a key can still be read. */
 static gboolean
 place_open (Place *place, const char *path, GError **error)
 {
@@ -121,13 +122,12 @@ place_open (Place *place, const char *path, GError **error)
   place->new_name = g_strconcat (place->name, ".new", NULL);
   place->old_name = g_strconcat (place->name, ".old", NULL);
   place->fd = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (place->fd < 0)
+  if (place->fd < 0 || !lock_folder (place->fd))
     fail_errno (path, errno, error);
   else if (check_folder (place->fd, path, error))
     {
-      if (lock_folder (place->fd) && (unlinkat (place->fd, place->new_name, 0) == 0 || errno == ENOENT))
-        return TRUE;
-      fail_errno (path, errno, error);
+      unlinkat (place->fd, place->new_name, 0);
+      return TRUE;
     }
   place_close (place);
   return FALSE;

@@ -31,7 +31,8 @@ gboolean identity_is_locked (const char *path, GError **error);
 Identity *identity_load_or_create (const char *path, const char *passphrase, GError **error);
 
 /* identity_replace: a new key takes the place of the one at @path, which is kept, as it was, damaged or
- * locked, as PATH.old, 0600; an older PATH.old is gone then. The caller owns the answer. */
+ * locked, as PATH.old, 0600; an older PATH.old is gone then, and may be even where
+ * this fails. The caller owns the answer. */
 Identity *identity_replace (const char *path, const char *passphrase, GError **error);
 
 /* identity_set_passphrase: writes the file anew under @new_passphrase, or in clear where it is NULL.

@@ -580,6 +580,23 @@ test_full_disk (Place *place, gconstpointer data)
   g_assert_cmpint (umount2 (place->folder, MNT_DETACH), ==, 0);
 }
 
+/* A disk that is read only: what is there is read. */
+static void
+test_read_only (Place *place, gconstpointer data)
+{
+  g_autoptr (Identity) made = load (place, NULL);
+  g_autoptr (Identity) found = NULL;
+
+  if (unshare (CLONE_NEWNS) != 0 || mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
+      || mount (place->folder, place->folder, NULL, MS_BIND, NULL) != 0
+      || mount (NULL, place->folder, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) != 0)
+    return;
+  found = load (place, NULL);
+  assert_same (made, found);
+  assert_not_set (found, NULL, NULL, HEARBY_ERROR_ACCESS_DENIED);
+  g_assert_cmpint (umount2 (place->folder, MNT_DETACH), ==, 0);
+}
+
 static void
 test_no_folder (Place *place, gconstpointer data)
 {
@@ -618,6 +635,7 @@ main (int argc, char **argv)
   add ("/identity/killed", test_killed);
   add ("/identity/file-limit", test_file_limit);
   add ("/identity/full-disk", test_full_disk);
+  add ("/identity/read-only", test_read_only);
   add ("/identity/no-folder", test_no_folder);
   return g_test_run ();
 }
