@@ -2,10 +2,10 @@
 #include "pair.h"
 
 void
-pair_open (Pair *pair, ProxyManner manner, ProxyJudge judge, gpointer user_data)
+pair_open (Pair *pair, SideKind kind, ProxyManner manner, ProxyJudge judge, gpointer user_data)
 {
-  pair->juliet = side_new ("juliet@pronto");
-  pair->romeo = side_new ("romeo@forza");
+  pair->juliet = side_new ("juliet@pronto", kind);
+  pair->romeo = side_new ("romeo@forza", kind);
   pair->to_romeo = proxy_new (messenger_port (pair->romeo->messenger), manner, judge, user_data);
   pair->to_juliet = proxy_new (messenger_port (pair->juliet->messenger), manner, judge, user_data);
   side_add (pair->juliet, proxy_port (pair->to_romeo));

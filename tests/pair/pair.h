@@ -12,6 +12,6 @@ typedef struct
   Proxy *to_romeo, *to_juliet;
 } Pair;
 
-/* pair_open: returns when both have a stream. @manner, @judge: of both proxies. */
-void pair_open (Pair *pair, ProxyManner manner, ProxyJudge judge, gpointer user_data);
+/* pair_open: both sides of one @kind; returns when both have a stream. @manner, @judge: of both proxies. */
+void pair_open (Pair *pair, SideKind kind, ProxyManner manner, ProxyJudge judge, gpointer user_data);
 void pair_close (Pair *pair);

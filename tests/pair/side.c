@@ -36,16 +36,35 @@ on_peer_changed (Messenger *messenger, Peer *peer, guint changed, Side *side)
     side->typing++;
 }
 
-/* The one peer that is not the user himself. */
+static void
+set_peer (Side *side, Peer *peer)
+{
+  side->peer = peer;
+  side->peer_id = peer != NULL ? peer->row->id : 0;
+}
+
+/* The one peer that is not the user himself; of two the one that has shown who it is. */
 static Peer *
 find_peer (Side *side)
 {
   GPtrArray *peers = roster_peers (messenger_roster (side->messenger));
+  Peer *found = NULL;
 
   for (guint i = 0; i < peers->len; i++)
-    if (!((Peer *) g_ptr_array_index (peers, i))->is_self)
-      return g_ptr_array_index (peers, i);
-  return NULL;
+    {
+      Peer *peer = g_ptr_array_index (peers, i);
+
+      if (!peer->is_self && (found == NULL || found->row->instance == NULL))
+        found = peer;
+    }
+  return found;
+}
+
+static void
+on_peer_removed (Messenger *messenger, gint64 *id, Side *side)
+{
+  if (*id == side->peer_id)
+    set_peer (side, find_peer (side));
 }
 
 void
@@ -59,7 +78,8 @@ side_start (Side *side)
   gboolean first;
 
   g_assert_no_error (error);
-  side->identity = identity_load_or_create (key, NULL, &error);
+  if (side->kind == SIDE_SECURE)
+    side->identity = identity_load_or_create (key, NULL, &error);
   g_assert_no_error (error);
   side->db = database_open (path, &error);
   g_assert_no_error (error);
@@ -67,14 +87,15 @@ side_start (Side *side)
   g_assert_no_error (error);
   g_signal_connect (side->messenger, "message-added", G_CALLBACK (on_message_added), side);
   g_signal_connect (side->messenger, "peer-changed", G_CALLBACK (on_peer_changed), side);
+  g_signal_connect (side->messenger, "peer-removed", G_CALLBACK (on_peer_removed), side);
   messenger_announce (side->messenger, &first);
-  side->peer = find_peer (side);
+  set_peer (side, find_peer (side));
 }
 
 void
 side_stop (Side *side)
 {
-  side->peer = NULL;
+  set_peer (side, NULL);
   messenger_stop (side->messenger);
   g_signal_handlers_disconnect_by_data (side->messenger, side);
   g_clear_object (&side->messenger);
@@ -82,7 +103,7 @@ side_stop (Side *side)
 }
 
 Side *
-side_new (const char *instance)
+side_new (const char *instance, SideKind kind)
 {
   Side *side = g_new0 (Side, 1);
   g_autofree char *conf = NULL;
@@ -91,6 +112,7 @@ side_new (const char *instance)
 
   side->folder = g_dir_make_tmp ("hearby-pair-XXXXXX", &error);
   g_assert_no_error (error);
+  side->kind = kind;
   side->instance = g_strdup (instance);
   side->received = g_ptr_array_new_with_free_func (g_free);
   conf = g_build_filename (side->folder, "hearby.conf", NULL);
@@ -98,6 +120,16 @@ side_new (const char *instance)
   g_assert_no_error (error);
   side_start (side);
   return side;
+}
+
+void
+side_configure (Side *side, const char *key, const char *value)
+{
+  g_auto (GStrv) restart = NULL;
+  g_autoptr (GError) error = NULL;
+
+  messenger_configure (side->messenger, &key, &value, 1, &restart, &error);
+  g_assert_no_error (error);
 }
 
 static void
@@ -131,7 +163,10 @@ side_add (Side *side, guint16 port)
   g_autofree char *address = g_strdup_printf ("127.0.0.1:%u", port);
   g_autoptr (GError) error = NULL;
 
-  side->peer = messenger_add_address (side->messenger, address, &error);
+  set_peer (side, messenger_add_address (side->messenger, address, &error));
+  g_assert_no_error (error);
+  if (side->kind == SIDE_CLEAR)
+    messenger_allow_plaintext (side->messenger, side->peer, PLAINTEXT_ALLOW, &error);
   g_assert_no_error (error);
 }
 

@@ -4,7 +4,8 @@
 #include "core/messenger.h"
 #include "core/session.h"
 
-/* One of two messengers in this process: a store in a folder of its own, no discovery, a free port on loopback. */
+/* One of two messengers in this process: a store in a folder of its own, no discovery, a free port on loopback. Whoever says nothing
+ * else encrypts; SIDE_CLEAR is about those who cannot, and about what a proxy has to understand. */
 
 #define SIDE_PATIENCE_S 60 /* the bound of a failure, never a wait */
 
@@ -20,26 +21,36 @@
 
 void side_iterate (gint64 until, const char *what);
 
+typedef enum
+{
+  SIDE_SECURE,
+  SIDE_CLEAR, /* without a key, as a peer that never heard of encryption */
+} SideKind;
+
 typedef struct
 {
+  SideKind   kind;
   char      *folder;
   char      *instance;
-  Identity  *identity;
+  Identity  *identity; /* NULL: SIDE_CLEAR */
   Database  *db;
   Messenger *messenger;
-  Peer      *peer;     /* the other one, once side_add() was called */
+  Peer      *peer;     /* the other one, once side_add() was called; who was known by address follows to whom it turned out to be */
+  gint64     peer_id;
   GPtrArray *received; /* bodies of what came in, in the order of the signals */
   guint      typing;   /* how often what the peer types has changed */
 } Side;
 
-Side *side_new (const char *instance);
+Side *side_new (const char *instance, SideKind kind);
+/* side_configure: as `hearby config` does, at once. */
+void  side_configure (Side *side, const char *key, const char *value);
 void  side_free (Side *side);
 
 /* side_stop, side_start: as a daemon that ends and starts again. @peer is found again by its name. */
 void side_stop (Side *side);
 void side_start (Side *side);
 
-/* side_add: the other one is at 127.0.0.1:@port, and may be written to. */
+/* side_add: the other one is at 127.0.0.1:@port, and may be written to: in clear by a side in clear. */
 void side_add (Side *side, guint16 port);
 /* side_meet: waits until both have a stream. */
 void side_meet (Side *a, Side *b);

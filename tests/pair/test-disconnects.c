@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Whatever the wire does, each message arrives exactly once, in order, and its sender knows. */
+/* Whatever the wire does, each message arrives exactly once, in order, and its sender knows: encrypted, and in clear, where a proxy can
+ * choose what gets lost. */
 
 #include "pair.h"
 
@@ -59,11 +60,11 @@ cut_at_random (Pair *pair, guint cuts)
 }
 
 static void
-test_random_cuts (void)
+test_random_cuts (gconstpointer kind)
 {
   Pair pair;
 
-  pair_open (&pair, PROXY_SLICES, NULL, NULL);
+  pair_open (&pair, GPOINTER_TO_INT (kind), PROXY_SLICES, NULL, NULL);
   send_numbered (pair.juliet, "juliet", MESSAGES);
   send_numbered (pair.romeo, "romeo", MESSAGES);
   cut_at_random (&pair, CUTS);
@@ -92,7 +93,7 @@ test_lost_receipts (void)
   guint left = 6;
   Pair pair;
 
-  pair_open (&pair, PROXY_WHOLE, cut_receipts, &left);
+  pair_open (&pair, SIDE_CLEAR, PROXY_WHOLE, cut_receipts, &left);
   send_numbered (pair.juliet, "juliet", 3);
   while (left > 0)
     {
@@ -130,7 +131,7 @@ test_never_acknowledged (void)
   guint64 seq;
   Pair pair;
 
-  pair_open (&pair, PROXY_WHOLE, spoil_receipts, &spoilt);
+  pair_open (&pair, SIDE_CLEAR, PROXY_WHOLE, spoil_receipts, &spoilt);
   seqs = messenger_send (pair.juliet->messenger, &pair.juliet->peer, 1, "juliet 1", &options, &error);
   g_assert_no_error (error);
   seq = g_array_index (seqs, guint64, 0);
@@ -155,12 +156,8 @@ restart_side (Side *side)
 {
   guint16 port = messenger_port (side->messenger);
   g_autofree char *text = g_strdup_printf ("%u", port);
-  const char *key = "port", *value = text;
-  g_auto (GStrv) restart = NULL;
-  g_autoptr (GError) error = NULL;
 
-  messenger_configure (side->messenger, &key, &value, 1, &restart, &error);
-  g_assert_no_error (error);
+  side_configure (side, "port", text);
   side_stop (side);
   side_start (side);
   g_assert_cmpuint (messenger_port (side->messenger), ==, port);
@@ -168,12 +165,12 @@ restart_side (Side *side)
 
 /* A receiver that restarts and a sender that restarts: what was on the way goes again. */
 static void
-test_restarts (void)
+test_restarts (gconstpointer kind)
 {
   guint n = 0;
   Pair pair;
 
-  pair_open (&pair, PROXY_SLICES, NULL, NULL);
+  pair_open (&pair, GPOINTER_TO_INT (kind), PROXY_SLICES, NULL, NULL);
   for (guint round = 0; round < 4; round++)
     {
       guint before = pair.romeo->received->len;
@@ -206,14 +203,14 @@ set_pages (Side *side, gint64 most)
 }
 
 static void
-test_disk_full (void)
+test_disk_full (gconstpointer kind)
 {
   g_autofree char *large = g_strnfill (60000, 'x');
   guint64 first, second;
   guint connections;
   Pair pair;
 
-  pair_open (&pair, PROXY_SLICES, NULL, NULL);
+  pair_open (&pair, GPOINTER_TO_INT (kind), PROXY_SLICES, NULL, NULL);
   set_pages (pair.romeo, 1); /* SQLite makes that: not one page more */
   first = side_send (pair.juliet, large);
   second = side_send (pair.juliet, "and then this");
@@ -236,10 +233,13 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_log_set_always_fatal (G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL); /* a full disk is worth a warning, and here it is wanted */
-  g_test_add_func ("/pair/random-cuts", test_random_cuts);
+  g_test_add_data_func ("/pair/secure/random-cuts", GINT_TO_POINTER (SIDE_SECURE), test_random_cuts);
+  g_test_add_data_func ("/pair/clear/random-cuts", GINT_TO_POINTER (SIDE_CLEAR), test_random_cuts);
   g_test_add_func ("/pair/lost-receipts", test_lost_receipts);
   g_test_add_func ("/pair/never-acknowledged", test_never_acknowledged);
-  g_test_add_func ("/pair/restarts", test_restarts);
-  g_test_add_func ("/pair/disk-full", test_disk_full);
+  g_test_add_data_func ("/pair/secure/restarts", GINT_TO_POINTER (SIDE_SECURE), test_restarts);
+  g_test_add_data_func ("/pair/clear/restarts", GINT_TO_POINTER (SIDE_CLEAR), test_restarts);
+  g_test_add_data_func ("/pair/secure/disk-full", GINT_TO_POINTER (SIDE_SECURE), test_disk_full);
+  g_test_add_data_func ("/pair/clear/disk-full", GINT_TO_POINTER (SIDE_CLEAR), test_disk_full);
   return g_test_run ();
 }

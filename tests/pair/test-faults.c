@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What goes wrong beside the wire: a full disk, receipts nobody waits for, and addresses where somebody else lives now. */
+/* What goes wrong beside the wire: a full disk, receipts nobody waits for, and addresses where somebody else lives now. In clear,
+ * where a name is all that is known of somebody; test-secure.c is about keys. */
 
 #include "base/error.h"
 #include "base/limits.h"
@@ -18,8 +19,8 @@ typedef struct
 static void
 open_one_way (OneWay *pair, ProxyJudge judge, gpointer user_data)
 {
-  pair->juliet = side_new ("juliet@pronto");
-  pair->romeo = side_new ("romeo@forza");
+  pair->juliet = side_new ("juliet@pronto", SIDE_CLEAR);
+  pair->romeo = side_new ("romeo@forza", SIDE_CLEAR);
   pair->to_romeo = proxy_new (messenger_port (pair->romeo->messenger), PROXY_WHOLE, judge, user_data);
   side_add (pair->romeo, 1);
   side_add (pair->juliet, proxy_port (pair->to_romeo));
@@ -203,7 +204,7 @@ test_newcomers_on_full_disk (void)
   g_autoptr (GError) error = NULL;
   SendOptions options = { .plaintext = TRUE };
   g_autoptr (GArray) seqs = NULL;
-  Side *juliet = side_new ("juliet@pronto");
+  Side *juliet = side_new ("juliet@pronto", SIDE_CLEAR);
 
   turn_flush (messenger_turn (juliet->messenger));
   see (juliet, "mercutio@verona", "192.0.2.1");
@@ -256,7 +257,7 @@ write_more (const GError *error, gpointer data)
 static void
 test_effect_that_writes (void)
 {
-  Side *juliet = side_new ("juliet@pronto");
+  Side *juliet = side_new ("juliet@pronto", SIDE_CLEAR);
 
   turn_flush (messenger_turn (juliet->messenger));
   turn_after (messenger_turn (juliet->messenger), write_more, juliet->db);
@@ -270,12 +271,9 @@ static void
 rename_side (Side *side, const char *instance)
 {
   g_autofree char *port = g_strdup_printf ("%u", messenger_port (side->messenger));
-  const char *keys[] = { "instance", "port" }, *values[] = { instance, port };
-  g_auto (GStrv) restart = NULL;
-  g_autoptr (GError) error = NULL;
 
-  messenger_configure (side->messenger, keys, values, 2, &restart, &error);
-  g_assert_no_error (error);
+  side_configure (side, "instance", instance);
+  side_configure (side, "port", port);
   side_stop (side);
   side_start (side);
 }
@@ -363,7 +361,7 @@ test_added_is_known (void)
 static void
 test_added_pretends (void)
 {
-  Side *juliet = side_new ("juliet@pronto"), *romeo = side_new ("romeo@forza");
+  Side *juliet = side_new ("juliet@pronto", SIDE_CLEAR), *romeo = side_new ("romeo@forza", SIDE_CLEAR);
   g_autofree char *address = g_strdup_printf ("127.0.0.1:%u", messenger_port (romeo->messenger));
   g_autoptr (GError) error = NULL;
   Asked asked = { 0 };
@@ -384,7 +382,7 @@ test_added_pretends (void)
 static void
 test_added_is_blocked (void)
 {
-  Side *juliet = side_new ("juliet@pronto"), *romeo = side_new ("romeo@forza");
+  Side *juliet = side_new ("juliet@pronto", SIDE_CLEAR), *romeo = side_new ("romeo@forza", SIDE_CLEAR);
   g_autofree char *address = g_strdup_printf ("127.0.0.1:%u", messenger_port (romeo->messenger));
   g_autoptr (GError) error = NULL;
   Asked asked = { 0 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Both open at once and end up with one stream; receipts, markers, states and corrections get across. */
+/* Both open at once and end up with one stream; receipts, markers, states and corrections get across: encrypted and in clear. */
 
 #include "pair.h"
 
@@ -28,11 +28,11 @@ has_one_stream (Side *side)
 }
 
 static void
-test_simultaneous_open (void)
+test_simultaneous_open (gconstpointer kind)
 {
   Pair pair;
 
-  pair_open (&pair, PROXY_SLICES, NULL, NULL);
+  pair_open (&pair, GPOINTER_TO_INT (kind), PROXY_SLICES, NULL, NULL);
   for (guint round = 1; round <= ROUNDS; round++)
     {
       g_autofree char *from_juliet = g_strdup_printf ("juliet %u", round);
@@ -56,12 +56,12 @@ test_simultaneous_open (void)
 
 /* While two streams are being reduced to one, many messages are on the way. */
 static void
-test_many_while_opening (void)
+test_many_while_opening (gconstpointer kind)
 {
   Pair pair;
   guint n = 0;
 
-  pair_open (&pair, PROXY_SLICES, NULL, NULL);
+  pair_open (&pair, GPOINTER_TO_INT (kind), PROXY_SLICES, NULL, NULL);
   for (guint round = 0; round < 10; round++)
     {
       set_status (pair.juliet, STATUS_OFFLINE);
@@ -86,11 +86,11 @@ test_many_while_opening (void)
 /* What is said before the other side knows what we can do is acknowledged all the same. Only one of the two can reach the
  * other, so that there is one stream. */
 static void
-test_first_words (void)
+test_first_words (gconstpointer kind)
 {
   for (guint round = 0; round < 20; round++)
     {
-      Side *juliet = side_new ("juliet@pronto"), *romeo = side_new ("romeo@forza");
+      Side *juliet = side_new ("juliet@pronto", GPOINTER_TO_INT (kind)), *romeo = side_new ("romeo@forza", GPOINTER_TO_INT (kind));
       Proxy *proxy = proxy_new (messenger_port (romeo->messenger), PROXY_SLICES, NULL, NULL);
 
       side_add (romeo, 1);
@@ -106,13 +106,13 @@ test_first_words (void)
 }
 
 static void
-test_displayed (void)
+test_displayed (gconstpointer kind)
 {
   g_autoptr (GError) error = NULL;
   guint64 first, second;
   Pair pair;
 
-  pair_open (&pair, PROXY_SLICES, NULL, NULL);
+  pair_open (&pair, GPOINTER_TO_INT (kind), PROXY_SLICES, NULL, NULL);
   first = side_send (pair.juliet, "juliet 1");
   second = side_send (pair.juliet, "juliet 2");
   side_wait (side_all_delivered (pair.juliet));
@@ -127,7 +127,7 @@ test_displayed (void)
 
 /* The user may keep to himself what he has read. */
 static void
-test_not_displayed (void)
+test_not_displayed (gconstpointer kind)
 {
   const char *key = "displayed", *value = "no";
   g_auto (GStrv) restart = NULL;
@@ -135,7 +135,7 @@ test_not_displayed (void)
   guint64 first;
   Pair pair;
 
-  pair_open (&pair, PROXY_SLICES, NULL, NULL);
+  pair_open (&pair, GPOINTER_TO_INT (kind), PROXY_SLICES, NULL, NULL);
   messenger_configure (pair.romeo->messenger, &key, &value, 1, &restart, &error);
   g_assert_no_error (error);
   first = side_send (pair.juliet, "juliet 1");
@@ -148,13 +148,13 @@ test_not_displayed (void)
 }
 
 static void
-test_typing (void)
+test_typing (gconstpointer kind)
 {
   static const ChatState states[]
       = { CHAT_STATE_COMPOSING, CHAT_STATE_PAUSED, CHAT_STATE_COMPOSING, CHAT_STATE_INACTIVE, CHAT_STATE_GONE };
   Pair pair;
 
-  pair_open (&pair, PROXY_SLICES, NULL, NULL);
+  pair_open (&pair, GPOINTER_TO_INT (kind), PROXY_SLICES, NULL, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (states); i++)
     {
       guint before = pair.juliet->typing;
@@ -172,7 +172,7 @@ test_typing (void)
 }
 
 static void
-test_correction (void)
+test_correction (gconstpointer kind)
 {
   SendOptions options = { 0 };
   g_autoptr (GError) error = NULL;
@@ -182,7 +182,7 @@ test_correction (void)
   guint64 first_there;
   Pair pair;
 
-  pair_open (&pair, PROXY_SLICES, NULL, NULL);
+  pair_open (&pair, GPOINTER_TO_INT (kind), PROXY_SLICES, NULL, NULL);
   options.replaces = side_send (pair.juliet, "juliet 1");
   side_wait (pair.romeo->received->len == 1);
   first_there = pair.romeo->peer->last_seq;
@@ -202,16 +202,26 @@ test_correction (void)
   pair_close (&pair);
 }
 
+static void
+add (const char *name, GTestDataFunc test)
+{
+  g_autofree char *secure = g_strconcat ("/pair/secure/", name, NULL);
+  g_autofree char *clear = g_strconcat ("/pair/clear/", name, NULL);
+
+  g_test_add_data_func (secure, GINT_TO_POINTER (SIDE_SECURE), test);
+  g_test_add_data_func (clear, GINT_TO_POINTER (SIDE_CLEAR), test);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/pair/simultaneous-open", test_simultaneous_open);
-  g_test_add_func ("/pair/many-while-opening", test_many_while_opening);
-  g_test_add_func ("/pair/first-words", test_first_words);
-  g_test_add_func ("/pair/displayed", test_displayed);
-  g_test_add_func ("/pair/not-displayed", test_not_displayed);
-  g_test_add_func ("/pair/typing", test_typing);
-  g_test_add_func ("/pair/correction", test_correction);
+  add ("simultaneous-open", test_simultaneous_open);
+  add ("many-while-opening", test_many_while_opening);
+  add ("first-words", test_first_words);
+  add ("displayed", test_displayed);
+  add ("not-displayed", test_not_displayed);
+  add ("typing", test_typing);
+  add ("correction", test_correction);
   return g_test_run ();
 }
