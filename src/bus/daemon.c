@@ -15,7 +15,9 @@
 #include "bus/lock.h"
 #include "bus/logind.h"
 #include "bus/notify.h"
+#include "bus/passphrase.h"
 #include "bus/service.h"
+#include "store/harden.h"
 
 #define JOIN_WAIT_MS 10000
 
@@ -206,23 +208,27 @@ close_all (Daemon *daemon)
   g_main_loop_unref (daemon->loop);
 }
 
-int
-daemon_main (gboolean announce)
+/* The lock of the data folder: -1 with an error, or where another daemon is its @holder. */
+static int
+begin (char **holder, GError **error)
 {
   g_autofree char *data_dir = paths_data_dir ();
   g_autofree char *lock_path = paths_lock ();
-  g_autofree char *holder = NULL;
-  Daemon daemon = { 0 };
-  GError *error = NULL;
 
   g_log_writer_default_set_use_stderr (TRUE);
   signal (SIGPIPE, SIG_IGN);
   umask (0077);
-  if (sodium_init () < 0)
-    return complain (g_error_new_literal (HEARBY_ERROR, HEARBY_ERROR_FAILED, "libsodium does not work here"));
-  if (!paths_make_dir (data_dir, &error))
-    return complain (error);
-  daemon.lock = lock_take (lock_path, &holder, &error);
+  return harden_process (error) && paths_make_dir (data_dir, error) ? lock_take (lock_path, holder, error) : -1;
+}
+
+int
+daemon_main (gboolean announce)
+{
+  g_autofree char *holder = NULL;
+  Daemon daemon = { 0 };
+  GError *error = NULL;
+
+  daemon.lock = begin (&holder, &error);
   if (holder != NULL)
     return hand_over (holder, announce);
   if (daemon.lock < 0)
@@ -233,4 +239,19 @@ daemon_main (gboolean announce)
     serve (&daemon, announce);
   close_all (&daemon);
   return error != NULL ? complain (error) : 0;
+}
+
+int
+daemon_change_passphrase (void)
+{
+  g_autofree char *holder = NULL;
+  GError *error = NULL;
+  int lock = begin (&holder, &error);
+
+  if (holder != NULL)
+    g_set_error (&error, HEARBY_ERROR, HEARBY_ERROR_FAILED, "a daemon runs\n'hearby daemon --stop' ends it");
+  if (lock < 0 || !passphrase_change (&error))
+    return complain (error);
+  close (lock);
+  return 0;
 }

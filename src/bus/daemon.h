@@ -7,3 +7,6 @@
  * SIGTERM, SIGINT or Quit. Where another daemon has the lock, that one is asked to join our session bus, and this one ends well.
  * @announce: on the air at once. Answers the exit status. */
 int daemon_main (gboolean announce);
+
+/* daemon_change_passphrase: of our key, where no daemon runs. The exit status. */
+int daemon_change_passphrase (void);

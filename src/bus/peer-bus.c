@@ -290,7 +290,7 @@ peer_interface (void)
     { "Forget", handle_forget, NULL },
     { "Probe", handle_probe, NULL },
     { "Trace", handle_trace, NULL },
-    { "Trust", trust_handle_trust, NULL },
+    { "Trust", trust_handle_trust, "verified" },
     { "Verify", trust_handle_verify, NULL },
     { "Answer", trust_handle_answer, "code" },
     { "CancelVerify", trust_handle_cancel_verify, NULL },

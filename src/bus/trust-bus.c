@@ -51,11 +51,12 @@ trust_append_own_uri (sd_bus_message *to, Messenger *messenger, Peer *peer)
 void
 trust_handle_trust (const Call *call)
 {
+  g_autoptr (GVariant) options = g_variant_get_child_value (call->arguments, 1);
   const char *fingerprint;
   GError *error = NULL;
 
   g_variant_get_child (call->arguments, 0, "&s", &fingerprint);
-  if (messenger_trust_key (call->messenger, call->peer, fingerprint, &error))
+  if (messenger_trust_key (call->messenger, call->peer, fingerprint, call_option_boolean (options, "verified"), &error))
     call_reply_later (call, NULL);
   else
     call_reply_error (call, error);

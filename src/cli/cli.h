@@ -9,8 +9,15 @@
 /* The command line: a table of verbs, each a row here and a file verb-NAME.c; options, errors and exit codes are the
  * same for all. stdout is data, stderr is talk. */
 
-/* Runs the daemon in the foreground, @announce: on the air; returns the exit status. */
-typedef int (*CliDaemon) (gboolean announce);
+typedef enum
+{
+  CLI_DAEMON_OFF_AIR,
+  CLI_DAEMON_ON_AIR,
+  CLI_DAEMON_PASSPHRASE, /* changes the key's, and ends */
+} CliDaemonMode;
+
+/* Runs the daemon in the foreground; returns the exit status. */
+typedef int (*CliDaemon) (CliDaemonMode mode);
 
 /* cli_main: what main() returns. */
 int cli_main (int argc, char **argv, CliDaemon run_daemon);
@@ -33,6 +40,7 @@ typedef enum
 {
   CLI_GROUP_TALK,
   CLI_GROUP_NAMES,
+  CLI_GROUP_TRUST,
   CLI_GROUP_TROUBLE,
   CLI_GROUP_PLUMBING,
 } CliGroup;
@@ -114,12 +122,15 @@ int verb_daemon (Cli *cli, GError **error);
 int verb_forget (Cli *cli, GError **error);
 int verb_help (Cli *cli, GError **error);
 int verb_history (Cli *cli, GError **error);
+int verb_id (Cli *cli, GError **error);
 int verb_listen (Cli *cli, GError **error);
 int verb_peers (Cli *cli, GError **error);
 int verb_policy (Cli *cli, GError **error);
 int verb_send (Cli *cli, GError **error);
 int verb_status (Cli *cli, GError **error);
 int verb_trace (Cli *cli, GError **error);
+int verb_trust (Cli *cli, GError **error);
+int verb_verify (Cli *cli, GError **error);
 int verb_version (Cli *cli, GError **error);
 int verb_wait (Cli *cli, GError **error);
 

@@ -113,15 +113,16 @@ static const struct
   const char *verb;
   guint       place;
   Offer       what;
-  const char *words[5];
+  const char *words[6];
 } places[] = {
   { "send", 1, OFFER_PEERS },   { "chat", 1, OFFER_PEERS },   { "history", 1, OFFER_PEERS },
   { "forget", 1, OFFER_PEERS }, { "block", 1, OFFER_PEERS },  { "policy", 1, OFFER_PEERS },
+  { "verify", 1, OFFER_PEERS }, { "trust", 1, OFFER_PEERS },
   { "trace", 1, OFFER_PEERS },  { "alias", 2, OFFER_PEERS },  { "alias", 3, OFFER_PEERS },
   { "config", 1, OFFER_SETTINGS }, { "help", 1, OFFER_VERBS }, { "wait", 2, OFFER_PEERS },
   { "status", 1, OFFER_WORDS, { "available", "away", "dnd", "offline" } },
   { "wait", 1, OFFER_WORDS, { "online", "offline", "message" } },
-  { "policy", 2, OFFER_WORDS, { "plaintext=allow", "plaintext=ask" } },
+  { "policy", 2, OFFER_WORDS, { "plaintext=allow", "plaintext=ask", "encryption=require", "encryption=prefer", "encryption=default" } },
 };
 
 static void

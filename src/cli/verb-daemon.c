@@ -62,5 +62,7 @@ verb_daemon (Cli *cli, GError **error)
 {
   if (cli_has (cli, "stop"))
     return stop (cli, error);
-  return cli->run_daemon (!cli_has (cli, "off-air"));
+  if (cli_has (cli, "passphrase"))
+    return cli->run_daemon (CLI_DAEMON_PASSPHRASE);
+  return cli->run_daemon (cli_has (cli, "off-air") ? CLI_DAEMON_OFF_AIR : CLI_DAEMON_ON_AIR);
 }

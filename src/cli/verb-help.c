@@ -8,6 +8,7 @@
 static const char *const headings[] = {
   [CLI_GROUP_TALK] = "Talk",
   [CLI_GROUP_NAMES] = "Names and rules",
+  [CLI_GROUP_TRUST] = "Who is who",
   [CLI_GROUP_TROUBLE] = "When something is wrong",
   [CLI_GROUP_PLUMBING] = "Plumbing",
 };
@@ -27,6 +28,7 @@ help_overview (gboolean all)
   puts ("hearby VERB [OPTION…] [ARGUMENT…]\nTalk to people on your own link, without a server.");
   print_group (CLI_GROUP_TALK);
   print_group (CLI_GROUP_NAMES);
+  print_group (CLI_GROUP_TRUST);
   print_group (CLI_GROUP_TROUBLE);
   if (all)
     print_group (CLI_GROUP_PLUMBING);

@@ -4,7 +4,7 @@
 #include "cli/view.h"
 
 static const char *const titles[] = { "name",  "status",  "where",    "trust",  "note",   "instance",    "id",        "nick",
-                                      "alias", "online",  "text",     "unread", "queued", "last_seen", NULL };
+                                      "alias", "online",  "text",     "unread", "queued", "last_seen", "fingerprint", NULL };
 #define SHOWN 5
 
 /* Online first, then by name. */
@@ -51,6 +51,8 @@ note_of (GVariant *peer)
   GString *note = g_string_new (NULL);
   g_autofree char *unread = g_strdup_printf ("%" G_GINT64_FORMAT " unread", dict_number (peer, "Unread"));
   g_autofree char *queued = g_strdup_printf ("%" G_GINT64_FORMAT " queued", dict_number (peer, "Queued"));
+  const char *looks_like = dict_string (peer, "LooksLike");
+  g_autofree char *alike = g_strdup_printf ("looks like %s", looks_like);
 
   if (dict_number (peer, "Unread") > 0)
     append_note (note, unread);
@@ -58,6 +60,12 @@ note_of (GVariant *peer)
     append_note (note, queued);
   if (*dict_string (peer, "StatusText") != '\0')
     append_note (note, dict_string (peer, "StatusText"));
+  if (dict_boolean (peer, "VerifyWanted"))
+    append_note (note, "wants to compare codes: hearby verify");
+  if (g_str_equal (dict_string (peer, "Trust"), "conflict"))
+    append_note (note, *dict_string (peer, "ClaimedFingerprint") != '\0' ? "shows another key" : "the codes differed");
+  if (*looks_like != '\0')
+    append_note (note, alike);
   if (g_str_equal (dict_string (peer, "Trust"), "plain"))
     append_note (note, "not encrypted (XEP-0174)");
   return g_string_free (note, FALSE);
@@ -85,7 +93,8 @@ add_row (FormatTable *table, GVariant *peer)
                            dict_string (peer, "StatusText"),
                            unread,
                            queued,
-                           seen };
+                           seen,
+                           dict_string (peer, "Fingerprint") };
 
   format_table_add (table, values);
 }

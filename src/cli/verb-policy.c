@@ -5,7 +5,7 @@
 #include "cli/client.h"
 
 /* What may be said before the "="; the daemon checks what comes after it. */
-static const char *const keys[] = { "plaintext" };
+static const char *const keys[] = { "plaintext", "encryption" };
 
 static gboolean
 parse_change (Cli *cli, const char *text, GVariantDict *changes, GError **error)

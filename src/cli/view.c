@@ -73,6 +73,8 @@ static const FormatField peer_fields[] = {
   { "confirmed", "Confirmed", FIELD_BOOLEAN }, { "status", "Status", FIELD_STRING },
   { "status_text", "StatusText", FIELD_STRING }, { "trust", "Trust", FIELD_STRING },
   { "blocked", "Blocked", FIELD_BOOLEAN },  { "fingerprint", "Fingerprint", FIELD_TEXT },
+  { "claimed_fingerprint", "ClaimedFingerprint", FIELD_TEXT }, { "looks_like", "LooksLike", FIELD_TEXT },
+  { "verify_wanted", "VerifyWanted", FIELD_BOOLEAN },
   { "unread", "Unread", FIELD_NUMBER },     { "queued", "Queued", FIELD_NUMBER },
   { "last_seen", "LastSeen", FIELD_TIME },  { "self", "Self", FIELD_BOOLEAN },
 };

@@ -88,7 +88,7 @@ gboolean    messenger_new_identity (Messenger *messenger, GError **error);
 const char *messenger_fingerprint (Messenger *messenger); /* our own; "" where nothing is encrypted */
 char       *messenger_dup_uri (Messenger *messenger);     /* the same with our name, for others' messenger_trust_uri(); "" likewise */
 /* messenger_trust_key: @peer's key is the one with @fingerprint, which it, or somebody under its name, showed. NOT_FOUND. */
-gboolean messenger_trust_key (Messenger *messenger, Peer *peer, const char *fingerprint, GError **error);
+gboolean messenger_trust_key (Messenger *messenger, Peer *peer, const char *fingerprint, gboolean verified, GError **error);
 /* messenger_trust_uri: the key in @uri is whose name is in it, verified. */
 Peer    *messenger_trust_uri (Messenger *messenger, const char *uri, GError **error);
 gboolean messenger_set_encryption (Messenger *messenger, Peer *peer, PeerEncryption encryption, GError **error);
@@ -98,7 +98,8 @@ PeerEncryption messenger_encryption (Messenger *messenger, const Peer *peer); /*
  * agreed to, or with an error. The run's id, owned by the messenger; NULL with an error. */
 typedef void (*MessengerCode) (const char *run, const char *code, const GError *error, gpointer user_data);
 const char *messenger_verify (Messenger *messenger, Peer *peer, MessengerCode done, gpointer user_data, GError **error);
-/* messenger_answer: what our user says: @typed is the code as the other read it out, or NULL and @match. *@same: the outcome. */
+/* messenger_answer: what our user says: @typed is the code as the other read it out, or NULL and @match. @run "": the
+ * one that goes on with @peer. *@same: the outcome. */
 gboolean messenger_answer (Messenger *messenger, Peer *peer, const char *run, const char *typed, gboolean match, gboolean *same,
                            GError **error);
 void messenger_cancel_verify (Messenger *messenger, const Peer *peer); /* fine where there is none */

@@ -257,21 +257,22 @@ bind_key (Messenger *messenger, Peer *peer, const guint8 *key, PeerTrust trust, 
 }
 
 gboolean
-messenger_trust_key (Messenger *messenger, Peer *peer, const char *fingerprint, GError **error)
+messenger_trust_key (Messenger *messenger, Peer *peer, const char *fingerprint, gboolean verified, GError **error)
 {
+  PeerTrust trust = verified ? TRUST_VERIFIED : TRUST_PINNED;
   GPtrArray *same = peer->row->instance != NULL ? roster_named (messenger->roster, peer->row->instance) : NULL;
 
   if (peer->row->claim != NULL && fingerprint_is_of (fingerprint, g_bytes_get_data (peer->row->claim, NULL)))
-    return bind_key (messenger, peer, g_bytes_get_data (peer->row->claim, NULL), TRUST_PINNED, error);
+    return bind_key (messenger, peer, g_bytes_get_data (peer->row->claim, NULL), trust, error);
   if (peer->row->key != NULL && fingerprint_is_of (fingerprint, g_bytes_get_data (peer->row->key, NULL)))
     return bind_key (messenger, peer, g_bytes_get_data (peer->row->key, NULL),
-                     peer->row->trust == TRUST_VERIFIED ? TRUST_VERIFIED : TRUST_PINNED, error);
+                     peer->row->trust == TRUST_VERIFIED ? TRUST_VERIFIED : trust, error);
   for (guint i = 0; same != NULL && i < same->len; i++)
     {
       Peer *other = g_ptr_array_index (same, i);
 
       if (other->row->key != NULL && fingerprint_is_of (fingerprint, g_bytes_get_data (other->row->key, NULL)))
-        return bind_key (messenger, peer, g_bytes_get_data (other->row->key, NULL), TRUST_PINNED, error);
+        return bind_key (messenger, peer, g_bytes_get_data (other->row->key, NULL), trust, error);
     }
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND,
                "'%s' has not shown this key\nthe whole fingerprint is wanted, as 'hearby id' prints it there",

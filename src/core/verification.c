@@ -485,7 +485,7 @@ gboolean
 messenger_answer (Messenger *messenger, Peer *peer, const char *id, const char *typed, gboolean match, gboolean *same,
                   GError **error)
 {
-  Run *run = find_id (messenger, id);
+  Run *run = *id != '\0' ? find_id (messenger, id) : find_active (messenger, peer);
   guint8 key[X25519_KEY];
 
   if (run == NULL || run->state != RUN_SHOWN || run->peer != peer->row->id)
