@@ -115,32 +115,40 @@ on_joined (const GError *error, gpointer user_data)
   notify ("READY=1");
 }
 
-/* What opens a locked key: a systemd credential, or a file that the user names. Nobody is asked. */
-static char *
-read_passphrase (GError **error)
+/* What opens a locked key: a systemd credential, or a file that the user names; NULL where there is neither. Nobody is asked. */
+static gboolean
+read_passphrase (char **passphrase, GError **error)
 {
   const char *credentials = g_getenv ("CREDENTIALS_DIRECTORY");
   const char *named = g_getenv ("HEARBY_PASSPHRASE_FILE");
   g_autofree char *credential = credentials != NULL ? g_build_filename (credentials, "hearby.passphrase", NULL) : NULL;
-  const char *path = named != NULL ? named : credential;
-  g_autofree char *text = NULL;
+  g_autoptr (GError) problem = NULL;
 
-  if (path == NULL || (named == NULL && !g_file_test (path, G_FILE_TEST_EXISTS)) || !g_file_get_contents (path, &text, NULL, error))
-    return NULL;
-  text[strcspn (text, "\r\n")] = '\0';
-  return g_steal_pointer (&text);
+  *passphrase = NULL;
+  if (named == NULL && (credential == NULL || !g_file_test (credential, G_FILE_TEST_EXISTS)))
+    return TRUE;
+  if (g_file_get_contents (named != NULL ? named : credential, passphrase, NULL, &problem))
+    {
+      (*passphrase)[strcspn (*passphrase, "\r\n")] = '\0';
+      if (**passphrase != '\0')
+        return TRUE;
+      g_clear_pointer (passphrase, g_free);
+    }
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FILE_ERROR, "no passphrase for the key: %s",
+               problem != NULL ? problem->message : "its file is empty");
+  return FALSE;
 }
 
 static Identity *
 load_identity (GError **error)
 {
   g_autofree char *path = paths_identity ();
-  g_autoptr (GError) unreadable = NULL;
-  char *passphrase = read_passphrase (&unreadable);
-  Identity *identity = identity_load_or_create (path, passphrase != NULL && *passphrase != '\0' ? passphrase : NULL, error);
+  char *passphrase;
+  Identity *identity;
 
-  if (unreadable != NULL)
-    g_warning ("the passphrase cannot be read: %s", unreadable->message);
+  if (!read_passphrase (&passphrase, error))
+    return NULL;
+  identity = identity_load_or_create (path, passphrase, error);
   if (passphrase != NULL)
     sodium_memzero (passphrase, strlen (passphrase));
   g_free (passphrase);
