@@ -377,13 +377,26 @@ def dns_record(owner, kind, ttl, data):
     return dns_name(*owner) + struct.pack('>HHIH', kind, 1, ttl, len(data)) + data
 
 
+def dns_answer(*records):
+    return struct.pack('>HHHHHH', 0, 0x8400, 0, len(records), 0, 0) + b''.join(records)
+
+
 def killer_packet():
     """One answer that aborts libavahi-core 0.8 wherever _presence._tcp is browsed (browse.c, lookup_multicast_callback): an alias
     for the service type, and a record at its target that expires a second later."""
     service, target = ('_presence', '_tcp', 'local'), ('x', 'local')
-    return (struct.pack('>HHHHHH', 0, 0x8400, 0, 2, 0, 0)
-            + dns_record(service, 5, 120, dns_name(*target))
-            + dns_record(target, 12, 1, dns_name('z', *service)))
+    return dns_answer(dns_record(service, 5, 120, dns_name(*target)), dns_record(target, 12, 1, dns_name('z', *service)))
+
+
+def service_packet(instance, host, address, former=None):
+    """One answer: @instance is at port 5298 of @host, which has @address (IPv4), and no longer at @former, another host."""
+    service = ('_presence', '_tcp', 'local')
+    name = (instance, *service)
+
+    def at(machine, ttl):
+        return dns_record(name, 33, ttl, struct.pack('>HHH', 0, 0, 5298) + dns_name(machine, 'local'))
+    return dns_answer(dns_record(service, 12, 120, dns_name(*name)), at(host, 120), *([at(former, 0)] if former else []),
+                      dns_record(name, 16, 120, b'\x09txtvers=1'), dns_record((host, 'local'), 1, 120, socket.inet_aton(address)))
 
 
 def find_program(name):

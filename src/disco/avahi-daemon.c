@@ -276,7 +276,7 @@ on_resolved (AvahiServiceResolver *handle, AvahiIfIndex interface, AvahiProtocol
   AvahiDaemon *daemon = resolver->daemon;
   gboolean found;
 
-  if (daemon->is_dead)
+  if (daemon->is_dead || items_moved (daemon->items, resolver->item, host_name))
     return;
   found = event == AVAHI_RESOLVER_FOUND && look_at (daemon, resolver->item, address, port, txt, flags);
   items_answered (daemon->items, resolver->item, found);

@@ -273,8 +273,11 @@ on_resolved (AvahiSServiceResolver *handle, AvahiIfIndex interface, AvahiProtoco
 {
   Resolver *resolver = user_data;
   Child *child = resolver->child;
-  gboolean found = event == AVAHI_RESOLVER_FOUND && look_at (child, resolver->item, address, port, txt);
+  gboolean found;
 
+  if (items_moved (child->items, resolver->item, host_name))
+    return;
+  found = event == AVAHI_RESOLVER_FOUND && look_at (child, resolver->item, address, port, txt);
   items_answered (child->items, resolver->item, found);
   tell_if_settled (child);
 }

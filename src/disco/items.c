@@ -71,6 +71,7 @@ close_item (Items *items, Item *item, GQueue *queue)
 
   if (resolver != NULL)
     items->class->close (resolver, items->user_data);
+  g_clear_pointer (&item->host, g_free);
   move_to (item, queue);
 }
 
@@ -247,6 +248,20 @@ items_remove (Items *items, const char *name, int interface, int protocol)
     items->class->gone (item, items->user_data);
   free_item (items, item);
   pump (items);
+}
+
+gboolean
+items_moved (Items *items, Item *item, const char *host)
+{
+  gboolean moved = host != NULL && item->host != NULL && !name_equal (host, item->host);
+
+  if (item->host == NULL)
+    item->host = g_strdup (host);
+  if (!moved)
+    return FALSE;
+  ask_again (items, item);
+  pump (items);
+  return TRUE;
 }
 
 void

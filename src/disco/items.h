@@ -19,6 +19,7 @@ struct _Item
   gboolean found; /* told as seen */
   /* of items.c only: */
   gpointer resolver;
+  char *host; /* that the resolver named */
   gboolean answered;
   gboolean lost;
   GList link;
@@ -37,6 +38,11 @@ void items_free (Items *items); /* closes, without events; NULL is fine */
 
 void items_add (Items *items, const char *name, int interface, int protocol, gboolean own);
 void items_remove (Items *items, const char *name, int interface, int protocol);
+
+/* items_moved: whether the item's resolver names another @host (NULL: none) than before. Libavahi 0.8 stays
+ * with the former host's address then, for ever; so the item is asked afresh, its resolver is closed, and
+ * this answer is none. */
+gboolean items_moved (Items *items, Item *item, const char *host);
 
 /* items_answered: the item's resolver said something. Resolvers may be closed by that, @item's too. */
 void items_answered (Items *items, Item *item, gboolean found);

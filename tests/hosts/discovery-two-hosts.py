@@ -9,7 +9,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
 import hearbytest  # noqa: E402
-from hearbytest import Failed, equal  # noqa: E402
+from hearbytest import Failed, equal, service_packet  # noqa: E402
 from probe_discovery import BACKENDS, Probe, interface_index, measured  # noqa: E402
 
 TXT = ('txtvers=1', 'port.p2pj=5299', 'status=avail', 'nick=B\u00f6b')
@@ -62,6 +62,17 @@ def follow_the_record(stage, kinds):
     equal(bob.all('published'), [['published', 'bob@other']], 'names')
 
 
+def follow_to_another_host(stage, kinds):
+    """The service's host name is another one, and with it the address."""
+    alice, other = Probe(stage, stage.host('one'), kinds[0]), stage.host('other')
+    alice.once('ready')
+    other.multicast(service_packet('bob@other', 'former', '10.77.1.101'))
+    alice.wait('seen', 'bob@other', None, 'ipv4', '10.77.1.101')
+    other.multicast(service_packet('bob@other', 'present', '10.77.1.102', former='former'))
+    alice.wait('seen', 'bob@other', None, 'ipv4', '10.77.1.102')
+    equal(alice.all('gone'), [], 'goodbyes')
+
+
 def withdraw_and_come_back(stage, kinds):
     alice, bob = meet(stage, kinds)
     begin = time.monotonic()
@@ -107,7 +118,7 @@ def tests():
     for what in (come, see_each_other):
         for kinds in mixed:
             yield '%s, %s and %s' % (what.__name__.replace('_', ' '), *kinds), lambda stage, w=what, k=kinds: w(stage, k)
-    for what in (follow_the_record, withdraw_and_come_back, leave, die):
+    for what in (follow_the_record, follow_to_another_host, withdraw_and_come_back, leave, die):
         for kind in BACKENDS:
             yield '%s, %s' % (what.__name__.replace('_', ' '), kind), lambda stage, w=what, k=kind: w(stage, (k, k))
 

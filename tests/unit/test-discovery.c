@@ -215,6 +215,31 @@ test_items_stay_open (void)
   g_ptr_array_unref (link.asked);
 }
 
+/* A resolver that names another host than before is not believed, but the next one is. */
+static void
+test_items_moved (void)
+{
+  Link link = { g_ptr_array_new (), 0, 0 };
+  Items *items = items_new (&items_class, &link, 10);
+  Item *item;
+
+  items_add (items, "a", 2, 0, FALSE);
+  item = link.asked->pdata[0];
+  g_assert_false (items_moved (items, item, "former.local"));
+  items_answered (items, item, TRUE);
+  g_assert_false (items_moved (items, item, "FORMER.local"));
+  g_assert_false (items_moved (items, item, NULL));
+  g_assert_cmpuint (link.asked->len, ==, 1);
+  g_assert_true (items_moved (items, item, "present.local"));
+  g_assert_cmpuint (link.asked->len, ==, 2);
+  g_assert_cmpuint (link.n_open, ==, 1);
+  g_assert_false (items_is_settled (items));
+  g_assert_false (items_moved (items, item, "present.local"));
+  g_assert_cmpuint (link.n_gone, ==, 0);
+  items_free (items);
+  g_ptr_array_unref (link.asked);
+}
+
 static void
 test_items_make_room (void)
 {
@@ -360,6 +385,7 @@ main (int argc, char **argv)
   g_test_add_func ("/sightings/doubt", test_table_doubt);
   g_test_add_func ("/sightings/limits", test_table_limits);
   g_test_add_func ("/items/stay-open", test_items_stay_open);
+  g_test_add_func ("/items/moved", test_items_moved);
   g_test_add_func ("/items/make-room", test_items_make_room);
   g_test_add_func ("/items/limit", test_items_limit);
   g_test_add_func ("/child-frame/passes", test_frame_passes);
