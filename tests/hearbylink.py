@@ -203,6 +203,8 @@ if grep -q ^avahi: /etc/passwd; then
   mount --bind /run/passwd /etc/passwd
   mount --bind /run/group /etc/group
 fi
+cat /proc/sys/kernel/random/uuid > /run/boot_id
+mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
 for f in all default; do
   for key in accept_dad dad_transmits router_solicitations; do echo 0 > /proc/sys/net/ipv6/conf/$f/$key; done
 done

@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <avahi-common/alternative.h>
 #include <avahi-common/domain.h>
 #include <avahi-common/error.h>
 #include <avahi-common/malloc.h>
@@ -20,6 +19,7 @@
 #include <avahi-core/publish.h>
 #include <avahi-glib/glib-watch.h>
 
+#include "base/text.h"
 #include "disco/avahi-clash.h"
 #include "disco/avahi-convert.h"
 #include "disco/child-frame.h"
@@ -35,6 +35,9 @@
 #define CACHE_ENTRIES (16 * 1024) /* three records an instance and interface */
 #define RENAME_MAX_MS 3000
 #define FALLBACK_HOST "hearby"
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+#define BOOT_ID_USED 4
+#define MACHINE_MAX 50 /* bytes of the machine's name before "-N": one label in all */
 
 typedef struct
 {
@@ -46,9 +49,9 @@ typedef struct
   Items *items;
   gboolean all_for_now;
   gboolean told_settled;
-  guint host_collisions; /* since the last name that was ours */
+  guint host_collisions;
   guint rename_source;
-  char *host_name; /* as told to the parent */
+  char *host_name; /* as told to the parent; NULL: not known, nothing can be published */
   int status;
 
   Publisher *publisher;
@@ -192,7 +195,8 @@ handle_publish (Child *child, GVariant *body)
   g_variant_get (body, "(&sq@aay@au)", &instance, &port, &strings, &indexes);
   interfaces = g_variant_get_fixed_array (indexes, &n, sizeof *interfaces);
   txt = child_frame_to_txt (strings);
-  publisher_publish (child->publisher, instance, port, txt, interfaces, n);
+  if (child->host_name != NULL) /* else READY is to come, and brings this again */
+    publisher_publish (child->publisher, instance, port, txt, interfaces, n);
 }
 
 static void
@@ -392,7 +396,6 @@ browse_host (Child *child)
     }
 }
 
-/* The name counts before it is probed: our records are probed at the same time as the host's own. */
 static void
 tell_ready (Child *child)
 {
@@ -406,27 +409,55 @@ tell_ready (Child *child)
   send_text (child, CHILD_FRAME_READY, name);
 }
 
+static char *
+machine_name (void)
+{
+  char name[256] = "";
+
+  gethostname (name, sizeof name - 1);
+  name[strcspn (name, ".")] = '\0';
+  return g_strdup (*name != '\0' && avahi_is_valid_host_name (name) ? name : FALLBACK_HOST);
+}
+
+/* The name after @n collisions. Two hosts that start together may each lose to the other by one of several
+ * addresses, and so go from number to number in step; this boot's id parts them. All responders of one machine
+ * have to come to one name, since its addresses lead back to one only: so no name is random, and the numbers
+ * go on. */
+static char *
+host_name_after (guint n)
+{
+  g_autofree char *machine = machine_name ();
+  g_autofree char *boot = NULL;
+
+  if (n == 0)
+    return g_steal_pointer (&machine);
+  machine[text_cut (machine, MACHINE_MAX)] = '\0';
+  if (n == 2 && g_file_get_contents (BOOT_ID, &boot, NULL, NULL))
+    return g_strdup_printf ("%s-%.*s", machine, BOOT_ID_USED, boot);
+  return g_strdup_printf ("%s-%u", machine, n == 1 ? 2 : n);
+}
+
 static gboolean
 take_other_host_name (gpointer user_data)
 {
   Child *child = user_data;
-  char *name = avahi_alternative_host_name (avahi_server_get_host_name (child->server));
+  g_autofree char *name = host_name_after (child->host_collisions);
   int code = avahi_server_set_host_name (child->server, name);
 
   child->rename_source = 0;
-  avahi_free (name);
   if (code < 0)
     send_failed (child, "the host has no name on the link", code);
   return G_SOURCE_REMOVE;
 }
 
-/* Two hosts that started together may each lose to the other by one of several addresses, and go on so in
- * step for ever, unless chance parts them. */
+/* The name that our record gives is somebody else's: it has to go before anybody looks for us there. */
 static void
 on_host_collision (Child *child)
 {
-  guint delay = child->host_collisions++ > 0 ? (guint) g_random_int_range (0, RENAME_MAX_MS) : 0;
+  guint delay = child->host_collisions++ < 2 ? 0 : (guint) g_random_int_range (0, RENAME_MAX_MS);
 
+  g_clear_pointer (&child->host_name, g_free);
+  publisher_withdraw (child->publisher);
   if (child->rename_source == 0)
     child->rename_source = g_timeout_add (delay, take_other_host_name, child);
 }
@@ -439,11 +470,10 @@ on_server (AvahiServer *server, AvahiServerState state, gpointer user_data)
   switch (state)
     {
     case AVAHI_SERVER_RUNNING:
-      child->host_collisions = 0;
-      G_GNUC_FALLTHROUGH;
-    case AVAHI_SERVER_REGISTERING:
       if (child->server != NULL) /* else still within avahi_server_new() */
         tell_ready (child);
+      break;
+    case AVAHI_SERVER_REGISTERING:
       break;
     case AVAHI_SERVER_COLLISION:
       on_host_collision (child);
@@ -454,16 +484,6 @@ on_server (AvahiServer *server, AvahiServerState state, gpointer user_data)
     case AVAHI_SERVER_INVALID:
       break;
     }
-}
-
-static char *
-make_host_name (void)
-{
-  char name[256] = "";
-
-  gethostname (name, sizeof name - 1);
-  name[strcspn (name, ".")] = '\0';
-  return avahi_strdup (*name != '\0' && avahi_is_valid_host_name (name) ? name : FALLBACK_HOST);
 }
 
 static AvahiStringList *
@@ -479,12 +499,13 @@ to_string_list (char **names)
 static AvahiServer *
 make_server (Child *child, char **allow, char **deny, int *code)
 {
+  g_autofree char *name = host_name_after (0);
   AvahiServerConfig config;
   AvahiServer *server;
 
   avahi_server_config_init (&config);
   avahi_free (config.host_name);
-  config.host_name = make_host_name ();
+  config.host_name = avahi_strdup (name);
   config.allow_interfaces = to_string_list (allow);
   config.deny_interfaces = to_string_list (deny);
   config.use_ipv4 = config.use_ipv6 = 1;
@@ -510,6 +531,7 @@ handle_config (Child *child, GVariant *body)
       send_failed (child, "the mDNS responder cannot start", code);
       return;
     }
+  /* The first name counts before it is probed: our records are probed at the same time as the host's own. */
   tell_ready (child);
   child->browser = avahi_s_service_browser_prepare (child->server, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC,
                                                     BACKEND_SERVICE_TYPE, "local", AVAHI_LOOKUP_USE_MULTICAST,

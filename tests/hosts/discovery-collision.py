@@ -67,9 +67,9 @@ def links_that_join(stage, kinds):
     first, second = Probe(stage, one, kinds[0]), Probe(stage, two, kinds[1])
     equal([first.publish(NAME), second.publish(NAME, port=5299)], [NAME, NAME], 'names')
     two.link.heal()
-    # The conflict shows as soon as one of the two says his record again.
+    # The conflict shows as soon as one of the two says his record again. Only one: when both probe at once, one may win by its SRV
+    # and the other by its TXT, and libavahi 0.8 has both lose then.
     first.do('update', 'txtvers=1', 'status=dnd')
-    second.do('update', 'txtvers=1', 'status=away')
     expect_both(stage, first, second)
 
 
@@ -95,14 +95,8 @@ def tests():
             yield '%s, %s and %s' % (what.__name__.replace('_', ' '), *kinds), lambda stage, w=what, k=kinds: w(stage, k)
     for what in (at_the_same_time, links_that_join, same_host_name):
         for kind in BACKENDS:
-            # libavahi-core settles two hosts of one name by chance, and on a busy machine not always in time: see the long suite.
-            if what is same_host_name and kind == 'embedded':
-                continue
             yield '%s, %s' % (what.__name__.replace('_', ' '), kind), lambda stage, w=what, k=kind: w(stage, (k, k))
 
 
 if __name__ == '__main__':
-    if os.environ.get('HEARBY_CASE') == 'same-host-name':
-        hearbytest.main(('same host name, embedded', lambda stage: same_host_name(stage, ('embedded', 'embedded'))))
-    else:
-        hearbytest.main(*tests())
+    hearbytest.main(*tests())
