@@ -214,6 +214,20 @@ test_drained (Scene *scene, gconstpointer data)
   g_assert_cmpuint (wire_queued (scene->wire), <, LIMIT_WIRE_FULL);
 }
 
+/* Milliseconds until one of @targets answered, or none. */
+static gint64
+dial (Scene *scene, const DialerTarget *targets, gsize n_targets)
+{
+  gint64 begin = g_get_monotonic_time ();
+
+  g_clear_object (&scene->accepted);
+  g_clear_pointer (&scene->wire, wire_free);
+  g_clear_pointer (&scene->dialer, dialer_free);
+  scene->dialer = dialer_new (targets, n_targets, on_dialed, scene);
+  g_main_loop_run (scene->loop);
+  return (g_get_monotonic_time () - begin) / 1000;
+}
+
 /* A port where nobody listens refuses at once: the next address is tried without waiting for the head start. */
 static void
 test_next_address (Scene *scene, gconstpointer data)
@@ -227,11 +241,7 @@ test_next_address (Scene *scene, gconstpointer data)
   listener_free (taken);
   targets[0].remote = refused;
   targets[1].remote = good;
-  g_clear_object (&scene->accepted);
-  g_clear_pointer (&scene->wire, wire_free);
-  g_clear_pointer (&scene->dialer, dialer_free);
-  scene->dialer = dialer_new (targets, 2, on_dialed, scene);
-  g_main_loop_run (scene->loop);
+  dial (scene, targets, 2);
   g_assert_cmpuint (scene->target, ==, 1);
   g_assert_nonnull (scene->wire);
 }
@@ -245,12 +255,64 @@ test_nobody (Scene *scene, gconstpointer data)
 
   listener_free (taken);
   target.remote = refused;
-  g_clear_pointer (&scene->wire, wire_free);
-  g_clear_pointer (&scene->dialer, dialer_free);
-  scene->dialer = dialer_new (&target, 1, on_dialed, scene);
-  g_main_loop_run (scene->loop);
+  dial (scene, &target, 1);
   g_assert_null (scene->wire);
   g_assert_error (scene->error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED);
+}
+
+/* A listener that takes nobody any more: the system drops who comes, and he goes on trying. */
+static GSocketAddress *
+make_silent (GPtrArray *sockets)
+{
+  g_autoptr (GSocketAddress) any = loopback (0);
+  g_autoptr (GError) error = NULL;
+  GSocketAddress *address = NULL;
+
+  for (guint i = 0; i < 3; i++) /* the listener, the one that its queue takes, one more to be sure */
+    {
+      GSocket *socket = g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, &error);
+
+      g_assert_no_error (error);
+      g_ptr_array_add (sockets, socket);
+      g_socket_set_blocking (socket, i < 2);
+      if (i > 0)
+        g_socket_connect (socket, address, NULL, NULL);
+      else
+        {
+          g_socket_set_listen_backlog (socket, 0);
+          g_assert_true (g_socket_bind (socket, any, FALSE, NULL) && g_socket_listen (socket, NULL));
+          address = g_socket_get_local_address (socket, NULL);
+        }
+    }
+  return address;
+}
+
+static void
+test_head_start (Scene *scene, gconstpointer data)
+{
+  g_autoptr (GPtrArray) sockets = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GSocketAddress) silent = make_silent (sockets);
+  g_autoptr (GSocketAddress) good = loopback (listener_port (scene->listener));
+  DialerTarget targets[] = { { silent, NULL }, { good, NULL } };
+  gint64 ms = dial (scene, targets, G_N_ELEMENTS (targets));
+
+  g_assert_nonnull (scene->wire);
+  g_assert_cmpuint (scene->target, ==, 1);
+  g_assert_cmpint (ms, >=, LIMIT_RACE_MS);
+  g_assert_cmpint (ms, <, LIMIT_CONNECT_MS);
+}
+
+static void
+test_too_long (Scene *scene, gconstpointer data)
+{
+  g_autoptr (GPtrArray) sockets = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GSocketAddress) silent = make_silent (sockets);
+  DialerTarget target = { silent, NULL };
+  gint64 ms = dial (scene, &target, 1);
+
+  g_assert_error (scene->error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_assert_cmpint (ms, >=, LIMIT_CONNECT_MS);
+  g_assert_cmpint (ms, <, LIMIT_CONNECT_MS + LIMIT_HEADER_WAIT_MS);
 }
 
 static void
@@ -303,7 +365,8 @@ main (int argc, char **argv)
     { "/wire/one-write", test_one_write },   { "/wire/receive-and-end", test_receive_and_end },
     { "/wire/finish", test_finish_after_fill }, { "/wire/stuck", test_stuck },
     { "/wire/drained", test_drained },       { "/dialer/next-address", test_next_address },
-    { "/dialer/nobody", test_nobody },
+    { "/dialer/nobody", test_nobody },       { "/dialer/head-start", test_head_start },
+    { "/dialer/too-long", test_too_long },
   };
 
   g_test_init (&argc, &argv, NULL);
