@@ -9,11 +9,12 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
 import hearbytest  # noqa: E402
-from hearbytest import Failed, equal, service_packet  # noqa: E402
+from hearbytest import Failed, diag, dns_answer, dns_name, dns_record, equal, service_packet  # noqa: E402
 from probe_discovery import BACKENDS, Probe, interface_index, measured  # noqa: E402
 
 TXT = ('txtvers=1', 'port.p2pj=5299', 'status=avail', 'nick=B\u00f6b')
 GOODBYE = 1.3  # seconds
+LOOK = 3  # seconds, where not all is answered before
 
 
 def meet(stage, kinds):
@@ -73,6 +74,18 @@ def follow_to_another_host(stage, kinds):
     equal(alice.all('gone'), [], 'goodbyes')
 
 
+def look_once(stage, kinds):
+    """The first look ends although somebody is called by a name only: no record of his ever comes."""
+    service = ('_presence', '_tcp', 'local')
+    alice, other = Probe(stage, stage.host('one'), kinds[0]), stage.host('other')
+    alice.once('ready')
+    other.multicast(dns_answer(dns_record(service, 12, 120, dns_name('ghost@other', *service))))
+    alice.once('settled')
+    seconds = alice.seconds_until('settled')
+    diag('the first look: %.2f s' % seconds)
+    equal(LOOK <= seconds < LOOK + hearbytest.PATIENCE / 2, True, 'the time that it took')
+
+
 def withdraw_and_come_back(stage, kinds):
     alice, bob = meet(stage, kinds)
     begin = time.monotonic()
@@ -118,7 +131,7 @@ def tests():
     for what in (come, see_each_other):
         for kinds in mixed:
             yield '%s, %s and %s' % (what.__name__.replace('_', ' '), *kinds), lambda stage, w=what, k=kinds: w(stage, k)
-    for what in (follow_the_record, follow_to_another_host, withdraw_and_come_back, leave, die):
+    for what in (follow_the_record, follow_to_another_host, look_once, withdraw_and_come_back, leave, die):
         for kind in BACKENDS:
             yield '%s, %s' % (what.__name__.replace('_', ' '), kind), lambda stage, w=what, k=kind: w(stage, (k, k))
 

@@ -64,6 +64,10 @@ class Probe:
     def all(self, kind):
         return [line.split('\t')[1:] for line in list(self.process.lines) if line.split('\t')[1:2] == [kind]]
 
+    def seconds_until(self, kind):
+        """From the start of the program to its first event of this kind, which was."""
+        return next(int(line.split('\t')[0]) for line in list(self.process.lines) if line.split('\t')[1:2] == [kind]) / 1000
+
     def names(self):
         """Who is on the link now, by what was told."""
         there = set()
