@@ -86,7 +86,7 @@ see (Side *side, guint number, const char *address, guint16 port)
 static void
 test_strangers (void)
 {
-  Side *side = side_new ("juliet@pronto");
+  Side *side = side_new ("juliet@pronto", SIDE_SECURE);
   g_autoptr (GPtrArray) crowd = g_ptr_array_new_with_free_func (g_object_unref);
 
   for (guint i = 0; i < LIMIT_STRANGERS_PER_ADDRESS; i++)
@@ -110,7 +110,7 @@ test_streams_per_peer (void)
   static const char header[]
       = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' from='" PEER
         "' to='juliet@pronto' version='1.0'>";
-  Side *side = side_new ("juliet@pronto");
+  Side *side = side_new ("juliet@pronto", SIDE_SECURE);
   g_autoptr (GPtrArray) crowd = g_ptr_array_new_with_free_func (g_object_unref);
 
   see (side, 1, "127.0.0.1", 1);
@@ -132,7 +132,7 @@ is_last_address_tried (guint n)
   g_autoptr (GSocketListener) listener = g_socket_listener_new ();
   g_autoptr (GSocketAddress) any = g_inet_socket_address_new_from_string ("127.0.4.1", 0);
   g_autoptr (GSocketAddress) bound = NULL;
-  Side *side = side_new ("juliet@pronto");
+  Side *side = side_new ("juliet@pronto", SIDE_SECURE);
   gboolean tried;
 
   g_assert_true (g_socket_listener_add_address (listener, any, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL, &bound,
@@ -168,8 +168,8 @@ typedef struct
 static void
 meet (Couple *couple)
 {
-  couple->juliet = side_new ("juliet@pronto");
-  couple->romeo = side_new (PEER);
+  couple->juliet = side_new ("juliet@pronto", SIDE_SECURE);
+  couple->romeo = side_new (PEER, SIDE_SECURE);
   side_add (couple->romeo, 1);
   side_add (couple->juliet, messenger_port (couple->romeo->messenger));
   side_wait (peer_is_online (couple->juliet->peer));
@@ -258,7 +258,7 @@ check_kept (Side *side, gboolean once, gint64 limit_s)
 static void
 test_expiry (void)
 {
-  Side *side = side_new ("juliet@pronto");
+  Side *side = side_new ("juliet@pronto", SIDE_SECURE);
   Couple couple;
 
   see (side, 1, "127.0.0.1", 1);
@@ -276,7 +276,7 @@ static void
 test_trace (void)
 {
   static char page[PAGE - (sizeof "2026-11-21T10:02:03.456Z in \n" - 1)]; /* makes a line of one page */
-  Side *side = side_new ("juliet@pronto");
+  Side *side = side_new ("juliet@pronto", SIDE_SECURE);
   Peer *peer = see (side, 1, "127.0.0.1", 1);
   int ends[2], capacity;
 
