@@ -2,6 +2,7 @@
 #include "disco/avahi-convert.h"
 
 #include "base/limits.h"
+#include "disco/sightings.h"
 
 AvahiStringList *
 avahi_convert_from_txt (GPtrArray *txt)
@@ -51,10 +52,12 @@ avahi_convert_family (AvahiProtocol protocol)
   return protocol == AVAHI_PROTO_INET ? G_SOCKET_FAMILY_IPV4 : G_SOCKET_FAMILY_IPV6;
 }
 
-const guint8 *
-avahi_convert_bytes (const AvahiAddress *address, gsize *len)
+Sighting *
+avahi_convert_sighting (const Item *item, const AvahiAddress *address, uint16_t port, GPtrArray *txt)
 {
-  *len = address->proto == AVAHI_PROTO_INET ? 4 : 16;
-  return address->proto == AVAHI_PROTO_INET ? (const guint8 *) &address->data.ipv4.address
-                                            : address->data.ipv6.address;
+  gboolean ipv4 = address->proto == AVAHI_PROTO_INET;
+  const guint8 *bytes = ipv4 ? (const guint8 *) &address->data.ipv4.address : address->data.ipv6.address;
+
+  return sighting_new (item->name, (guint) item->interface, avahi_convert_family (item->protocol), bytes,
+                       ipv4 ? 4 : 16, port, txt);
 }

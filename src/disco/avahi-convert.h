@@ -7,6 +7,7 @@
 #include <avahi-common/strlst.h>
 
 #include "disco/discovery.h"
+#include "disco/items.h"
 
 /* Between Avahi's types and ours. */
 
@@ -20,5 +21,5 @@ GPtrArray *avahi_convert_client_txt (AvahiStringList *list);
 
 GSocketFamily avahi_convert_family (AvahiProtocol protocol);
 
-/* avahi_convert_bytes: an address as bytes in the order of the network. */
-const guint8 *avahi_convert_bytes (const AvahiAddress *address, gsize *len);
+/* avahi_convert_sighting: what a resolver found for @item, as sighting_new(). */
+Sighting *avahi_convert_sighting (const Item *item, const AvahiAddress *address, uint16_t port, GPtrArray *txt);

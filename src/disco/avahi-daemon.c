@@ -49,8 +49,6 @@ typedef struct
   AvahiServiceBrowser *browser;
   AvahiRecordBrowser *host_browsers[2]; /* our host's A and AAAA: they tell of interfaces that come and go */
   Items *items;
-  gboolean all_for_now;
-  gboolean told_settled;
   char *host_name; /* as told */
 
   Publisher *publisher;
@@ -227,15 +225,6 @@ avahi_daemon_withdraw (Backend *backend)
 
 /* Browsing. */
 
-static void
-tell_if_settled (AvahiDaemon *daemon)
-{
-  if (daemon->told_settled || !daemon->all_for_now || !items_is_settled (daemon->items))
-    return;
-  daemon->told_settled = TRUE;
-  daemon->parent.events->settled (daemon->parent.user_data);
-}
-
 /* Whether it is somebody: our own record and what makes no sense are not. */
 static gboolean
 look_at (AvahiDaemon *daemon, Item *item, const AvahiAddress *address, guint16 port, AvahiStringList *list,
@@ -243,16 +232,12 @@ look_at (AvahiDaemon *daemon, Item *item, const AvahiAddress *address, guint16 p
 {
   g_autoptr (GPtrArray) txt = NULL;
   g_autoptr (Sighting) sighting = NULL;
-  const guint8 *bytes;
-  gsize len;
 
   item->own = (flags & AVAHI_LOOKUP_RESULT_OUR_OWN) != 0;
   if (item->own || address == NULL)
     return FALSE;
   txt = avahi_convert_client_txt (list);
-  bytes = avahi_convert_bytes (address, &len);
-  sighting = sighting_new (item->name, (guint) item->interface, avahi_convert_family (item->protocol), bytes,
-                           len, port, txt);
+  sighting = avahi_convert_sighting (item, address, port, txt);
   if (sighting == NULL)
     return FALSE;
   daemon->parent.events->seen (sighting, daemon->parent.user_data);
@@ -280,7 +265,6 @@ on_resolved (AvahiServiceResolver *handle, AvahiIfIndex interface, AvahiProtocol
     return;
   found = event == AVAHI_RESOLVER_FOUND && look_at (daemon, resolver->item, address, port, txt, flags);
   items_answered (daemon->items, resolver->item, found);
-  tell_if_settled (daemon);
 }
 
 static gpointer
@@ -319,7 +303,15 @@ on_item_gone (Item *item, gpointer user_data)
                                daemon->parent.user_data);
 }
 
-static const ItemsClass items_class = { open_resolver, close_resolver, on_item_gone };
+static void
+on_items_settled (gpointer user_data)
+{
+  AvahiDaemon *daemon = user_data;
+
+  daemon->parent.events->settled (daemon->parent.user_data);
+}
+
+static const ItemsClass items_class = { open_resolver, close_resolver, on_item_gone, on_items_settled };
 
 static void
 on_browsed (AvahiServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol,
@@ -341,7 +333,7 @@ on_browsed (AvahiServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol 
       items_remove (daemon->items, name, interface, protocol);
       break;
     case AVAHI_BROWSER_ALL_FOR_NOW:
-      daemon->all_for_now = TRUE;
+      items_all_for_now (daemon->items);
       break;
     case AVAHI_BROWSER_FAILURE:
       fail (daemon, "avahi-daemon cannot browse the link",
@@ -350,7 +342,6 @@ on_browsed (AvahiServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol 
     case AVAHI_BROWSER_CACHE_EXHAUSTED:
       break;
     }
-  tell_if_settled (daemon);
 }
 
 static void

@@ -47,8 +47,6 @@ typedef struct
   AvahiSServiceBrowser *browser;
   AvahiSRecordBrowser *host_browsers[2]; /* our host's A and AAAA: they tell of interfaces that come and go */
   Items *items;
-  gboolean all_for_now;
-  gboolean told_settled;
   guint host_collisions;
   guint rename_source;
   char *host_name; /* as told to the parent; NULL: not known, nothing can be published */
@@ -217,15 +215,6 @@ handle_withdraw (Child *child, GVariant *body)
 /* Browsing. */
 
 static void
-tell_if_settled (Child *child)
-{
-  if (child->told_settled || !child->all_for_now || !items_is_settled (child->items))
-    return;
-  child->told_settled = TRUE;
-  send_frame (child, CHILD_FRAME_SETTLED, NULL);
-}
-
-static void
 tell_seen (Child *child, const Sighting *sighting)
 {
   GInetAddress *address = g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (sighting->address));
@@ -245,17 +234,13 @@ look_at (Child *child, Item *item, const AvahiAddress *address, guint16 port, Av
 {
   g_autoptr (GPtrArray) txt = NULL;
   g_autoptr (Sighting) sighting = NULL;
-  const guint8 *bytes;
-  gsize len;
 
   /* Not AVAHI_LOOKUP_RESULT_LOCAL: another responder on this machine has the same host records as we. */
   item->own = publisher_is_ours (child->publisher, item->name);
   if (item->own || address == NULL)
     return FALSE;
   txt = avahi_convert_core_txt (list);
-  bytes = avahi_convert_bytes (address, &len);
-  sighting = sighting_new (item->name, (guint) item->interface, avahi_convert_family (item->protocol), bytes,
-                           len, port, txt);
+  sighting = avahi_convert_sighting (item, address, port, txt);
   if (sighting == NULL)
     return FALSE;
   tell_seen (child, sighting);
@@ -283,7 +268,6 @@ on_resolved (AvahiSServiceResolver *handle, AvahiIfIndex interface, AvahiProtoco
     return;
   found = event == AVAHI_RESOLVER_FOUND && look_at (child, resolver->item, address, port, txt);
   items_answered (child->items, resolver->item, found);
-  tell_if_settled (child);
 }
 
 static gpointer
@@ -324,7 +308,13 @@ on_item_gone (Item *item, gpointer user_data)
                              (int) avahi_convert_family (item->protocol)));
 }
 
-static const ItemsClass items_class = { open_resolver, close_resolver, on_item_gone };
+static void
+on_items_settled (gpointer user_data)
+{
+  send_frame (user_data, CHILD_FRAME_SETTLED, NULL);
+}
+
+static const ItemsClass items_class = { open_resolver, close_resolver, on_item_gone, on_items_settled };
 
 static void
 on_browsed (AvahiSServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol,
@@ -344,7 +334,7 @@ on_browsed (AvahiSServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol
       items_remove (child->items, name, interface, protocol);
       break;
     case AVAHI_BROWSER_ALL_FOR_NOW:
-      child->all_for_now = TRUE;
+      items_all_for_now (child->items);
       break;
     case AVAHI_BROWSER_FAILURE:
       send_failed (child, "the link cannot be browsed", avahi_server_errno (child->server));
@@ -352,7 +342,6 @@ on_browsed (AvahiSServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol
     case AVAHI_BROWSER_CACHE_EXHAUSTED:
       break;
     }
-  tell_if_settled (child);
 }
 
 static void

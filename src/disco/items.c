@@ -21,6 +21,7 @@ struct _Items
   GQueue open;       /* with a resolver, the oldest first */
   GQueue resting;    /* answered once, the longest at rest first */
   guint unanswered;
+  gboolean all_for_now, settled;
   guint turn_source;
   guint n_lost;
   guint lost_delay;
@@ -173,6 +174,15 @@ on_lost (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+static void
+tell_if_settled (Items *items)
+{
+  if (items->settled || !items->all_for_now || items->unanswered > 0)
+    return;
+  items->settled = TRUE;
+  items->class->settled (items->user_data);
+}
+
 Items *
 items_new (const ItemsClass *class, gpointer user_data, guint max_open)
 {
@@ -233,6 +243,7 @@ items_add (Items *items, const char *name, int interface, int protocol, gboolean
   set_answered (items, item, FALSE);
   move_to (item, &items->fresh);
   pump (items);
+  tell_if_settled (items);
 }
 
 void
@@ -248,6 +259,14 @@ items_remove (Items *items, const char *name, int interface, int protocol)
     items->class->gone (item, items->user_data);
   free_item (items, item);
   pump (items);
+  tell_if_settled (items);
+}
+
+void
+items_all_for_now (Items *items)
+{
+  items->all_for_now = TRUE;
+  tell_if_settled (items);
 }
 
 gboolean
@@ -274,6 +293,7 @@ items_answered (Items *items, Item *item, gboolean found)
     set_lost (items, item, !found);
   item->found = found;
   pump (items);
+  tell_if_settled (items);
 }
 
 void
@@ -287,10 +307,4 @@ items_refresh (Items *items, const char *name)
     if (name_equal (item->name, name))
       ask_again (items, item);
   pump (items);
-}
-
-gboolean
-items_is_settled (Items *items)
-{
-  return items->unanswered == 0;
 }

@@ -31,6 +31,7 @@ typedef struct
   gpointer (*open) (Item *item, gpointer user_data); /* a resolver; NULL where that fails */
   void (*close) (gpointer resolver, gpointer user_data);
   void (*gone) (Item *item, gpointer user_data); /* a found one is no more */
+  void (*settled) (gpointer user_data);          /* all for now, and each has a first answer; once */
 } ItemsClass;
 
 Items *items_new (const ItemsClass *class, gpointer user_data, guint max_open);
@@ -38,6 +39,7 @@ void items_free (Items *items); /* closes, without events; NULL is fine */
 
 void items_add (Items *items, const char *name, int interface, int protocol, gboolean own);
 void items_remove (Items *items, const char *name, int interface, int protocol);
+void items_all_for_now (Items *items);
 
 /* items_moved: whether the item's resolver names another @host (NULL: none) than before. Libavahi 0.8 stays
  * with the former host's address then, for ever; so the item is asked afresh, its resolver is closed, and
@@ -49,6 +51,3 @@ void items_answered (Items *items, Item *item, gboolean found);
 
 /* items_refresh: looks again at all that are called so, our own ones too. */
 void items_refresh (Items *items, const char *name);
-
-/* items_is_settled: no item is without a first answer. */
-gboolean items_is_settled (Items *items);

@@ -162,6 +162,7 @@ typedef struct
   GPtrArray *asked; /* items in the order of the questions */
   guint n_open;
   guint n_gone;
+  guint n_settled;
 } Link;
 
 static gpointer
@@ -186,12 +187,18 @@ on_gone (Item *item, gpointer user_data)
   ((Link *) user_data)->n_gone++;
 }
 
-static const ItemsClass items_class = { open_resolver, close_resolver, on_gone };
+static void
+on_settled (gpointer user_data)
+{
+  ((Link *) user_data)->n_settled++;
+}
+
+static const ItemsClass items_class = { open_resolver, close_resolver, on_gone, on_settled };
 
 static void
 test_items_stay_open (void)
 {
-  Link link = { g_ptr_array_new (), 0, 0 };
+  Link link = { .asked = g_ptr_array_new () };
   Items *items = items_new (&items_class, &link, 10);
 
   items_add (items, "a", 2, 0, FALSE);
@@ -199,15 +206,18 @@ test_items_stay_open (void)
   items_add (items, "a", 2, 1, FALSE);
   items_add (items, "me", 2, 0, TRUE);
   g_assert_cmpuint (link.n_open, ==, 2);
-  g_assert_false (items_is_settled (items));
+  items_all_for_now (items);
   items_answered (items, link.asked->pdata[0], TRUE);
+  g_assert_cmpuint (link.n_settled, ==, 0);
   items_answered (items, link.asked->pdata[1], FALSE);
-  g_assert_true (items_is_settled (items));
+  g_assert_cmpuint (link.n_settled, ==, 1);
   g_assert_cmpuint (link.n_open, ==, 2);
   items_answered (items, link.asked->pdata[0], FALSE); /* the host does not answer any more */
   g_assert_cmpuint (link.n_gone, ==, 1);
   items_refresh (items, "ME");
   g_assert_cmpuint (link.n_open, ==, 3);
+  items_answered (items, link.asked->pdata[2], FALSE);
+  g_assert_cmpuint (link.n_settled, ==, 1); /* once */
   items_remove (items, "a", 2, 0);
   g_assert_cmpuint (link.n_gone, ==, 1);
   items_free (items);
@@ -219,7 +229,7 @@ test_items_stay_open (void)
 static void
 test_items_moved (void)
 {
-  Link link = { g_ptr_array_new (), 0, 0 };
+  Link link = { .asked = g_ptr_array_new () };
   Items *items = items_new (&items_class, &link, 10);
   Item *item;
 
@@ -233,7 +243,6 @@ test_items_moved (void)
   g_assert_true (items_moved (items, item, "present.local"));
   g_assert_cmpuint (link.asked->len, ==, 2);
   g_assert_cmpuint (link.n_open, ==, 1);
-  g_assert_false (items_is_settled (items));
   g_assert_false (items_moved (items, item, "present.local"));
   g_assert_cmpuint (link.n_gone, ==, 0);
   items_free (items);
@@ -243,7 +252,7 @@ test_items_moved (void)
 static void
 test_items_make_room (void)
 {
-  Link link = { g_ptr_array_new (), 0, 0 };
+  Link link = { .asked = g_ptr_array_new () };
   Items *items = items_new (&items_class, &link, 2);
 
   for (char name[] = "a"; *name <= 'e'; (*name)++)
@@ -256,7 +265,9 @@ test_items_make_room (void)
       g_assert_cmpuint (link.n_open, <=, 2);
     }
   g_assert_cmpuint (link.asked->len, ==, 5);
-  g_assert_true (items_is_settled (items));
+  g_assert_cmpuint (link.n_settled, ==, 0);
+  items_all_for_now (items);
+  g_assert_cmpuint (link.n_settled, ==, 1);
   g_assert_cmpuint (link.n_open, ==, 2);
   items_free (items);
   g_ptr_array_unref (link.asked);
@@ -265,7 +276,7 @@ test_items_make_room (void)
 static void
 test_items_limit (void)
 {
-  Link link = { g_ptr_array_new (), 0, 0 };
+  Link link = { .asked = g_ptr_array_new () };
   Items *items = items_new (&items_class, &link, G_MAXUINT);
 
   for (guint i = 0; i <= BACKEND_ITEMS_MAX; i++)
