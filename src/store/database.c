@@ -486,6 +486,21 @@ database_read_one (Database *db, sqlite3_stmt *stmt, gint64 fallback)
   return value;
 }
 
+GPtrArray *
+database_read_all (Database *db, sqlite3_stmt *stmt, gpointer (*make) (sqlite3_stmt *stmt),
+                   GDestroyNotify free, GError **error)
+{
+  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (free);
+  g_autoptr (GError) err = NULL;
+
+  while (database_read (db, stmt, &err))
+    g_ptr_array_add (rows, make (stmt));
+  if (err == NULL)
+    return g_steal_pointer (&rows);
+  g_propagate_error (error, g_steal_pointer (&err));
+  return NULL;
+}
+
 GArray *
 database_read_seqs (Database *db, sqlite3_stmt *stmt, GError **error)
 {

@@ -52,6 +52,11 @@ int      database_changes (Database *db);
  * left open keeps the WAL from shrinking). FALSE: that was all, or @error is set; it is reset then. */
 gboolean database_read (Database *db, sqlite3_stmt *stmt, GError **error);
 
+/* database_read_all: what @make makes of each row, in an array that frees it by @free. NULL with an error.
+ * Resets. */
+GPtrArray *database_read_all (Database *db, sqlite3_stmt *stmt, gpointer (*make) (sqlite3_stmt *stmt),
+                              GDestroyNotify free, GError **error);
+
 /* database_read_one: the integer in the first column of the first row; @fallback where there is none or NULL.
  * Resets. */
 gint64 database_read_one (Database *db, sqlite3_stmt *stmt, gint64 fallback);

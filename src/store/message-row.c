@@ -37,11 +37,18 @@ free_row (gpointer row)
   message_row_free (row);
 }
 
-static MessageRow *
+MessageState
+message_row_state (sqlite3_stmt *stmt, int column)
+{
+  gint64 state = sqlite3_column_int64 (stmt, column);
+
+  return state >= 0 && state <= MESSAGE_HELD ? (MessageState) state : MESSAGE_FAILED;
+}
+
+static gpointer
 row_of (sqlite3_stmt *stmt)
 {
   MessageRow *row = message_row_new ();
-  gint64      state = sqlite3_column_int64 (stmt, 7);
 
   row->seq = sqlite3_column_int64 (stmt, 0);
   row->peer = sqlite3_column_int64 (stmt, 1);
@@ -50,7 +57,7 @@ row_of (sqlite3_stmt *stmt)
   row->body = database_dup_text (stmt, 4);
   row->time = sqlite3_column_int64 (stmt, 5);
   row->received = sqlite3_column_int64 (stmt, 6);
-  row->state = state >= 0 && state <= MESSAGE_HELD ? (MessageState) state : MESSAGE_FAILED;
+  row->state = message_row_state (stmt, 7);
   row->reason = database_dup_text (stmt, 8);
   row->corrects = sqlite3_column_int64 (stmt, 9);
   row->confirms = sqlite3_column_int (stmt, 10) != 0;
@@ -66,15 +73,7 @@ row_of (sqlite3_stmt *stmt)
 GPtrArray *
 message_row_read_all (Database *db, sqlite3_stmt *stmt, GError **error)
 {
-  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (free_row);
-  g_autoptr (GError) err = NULL;
-
-  while (database_read (db, stmt, &err))
-    g_ptr_array_add (rows, row_of (stmt));
-  if (err == NULL)
-    return g_steal_pointer (&rows);
-  g_propagate_error (error, g_steal_pointer (&err));
-  return NULL;
+  return database_read_all (db, stmt, row_of, free_row, error);
 }
 
 GArray *

@@ -10,6 +10,9 @@
   "m.confirms, "                                                                                             \
   "m.expires, m.once, m.encrypted, m.trust "
 
+/* message_row_state: a state as the table has it; FAILED for a number that is none. */
+MessageState message_row_state (sqlite3_stmt *stmt, int column);
+
 /* message_row_read_all: every row of a SELECT MESSAGE_COLUMNS; resets. MessageRow, the array owns them; NULL
  * with an error. */
 GPtrArray *message_row_read_all (Database *db, sqlite3_stmt *stmt, GError **error);

@@ -286,14 +286,12 @@ static gboolean
 read_present (Database *db, guint64 seq, Present *present, GError **error)
 {
   sqlite3_stmt *stmt = database_prepare (db, "SELECT peer, state, confirms FROM message WHERE seq = ?1");
-  gint64        state;
 
   sqlite3_bind_int64 (stmt, 1, MIN (seq, G_MAXINT64));
   if (!database_read (db, stmt, error))
     return FALSE;
   present->peer = sqlite3_column_int64 (stmt, 0);
-  state = sqlite3_column_int64 (stmt, 1);
-  present->state = state >= 0 && state <= MESSAGE_HELD ? (MessageState) state : MESSAGE_FAILED;
+  present->state = message_row_state (stmt, 1);
   present->confirms = sqlite3_column_int (stmt, 2) != 0;
   sqlite3_reset (stmt);
   return TRUE;

@@ -51,7 +51,7 @@ read_enum (sqlite3_stmt *stmt, int column, int last)
   return value >= 0 && value <= last ? value : 0;
 }
 
-static PeerRow *
+static gpointer
 row_of (sqlite3_stmt *stmt)
 {
   PeerRow *row = peer_row_new ();
@@ -77,15 +77,8 @@ peers_load (Database *db, GError **error)
   sqlite3_stmt *stmt
     = database_prepare (db, "SELECT id, instance, nick, blocked, plaintext, encryption, last_seen, address,"
                             " key, trust, verified, claim FROM peer ORDER BY id");
-  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (free_row);
-  g_autoptr (GError) err = NULL;
 
-  while (database_read (db, stmt, &err))
-    g_ptr_array_add (rows, row_of (stmt));
-  if (err == NULL)
-    return g_steal_pointer (&rows);
-  g_propagate_error (error, g_steal_pointer (&err));
-  return NULL;
+  return database_read_all (db, stmt, row_of, free_row, error);
 }
 
 static gboolean
