@@ -70,6 +70,7 @@ void messenger_wake (Messenger *messenger);
 /* messenger_add_address: HOST, HOST:PORT or [ADDRESS]:PORT. Idempotent. The caller waits for *its* answer with messenger_await_online. */
 Peer    *messenger_add_address (Messenger *messenger, const char *uri, GError **error);
 gboolean messenger_set_alias (Messenger *messenger, const char *name, Peer **peers, gsize n, GError **error);
+/* messenger_allow_plaintext: a permission, never a request: no effect on a peer that encrypts. */
 gboolean messenger_allow_plaintext (Messenger *messenger, Peer *peer, PeerPlaintext plaintext, GError **error);
 gboolean messenger_block (Messenger *messenger, Peer *peer, gboolean blocked, GError **error);
 gboolean messenger_forget (Messenger *messenger, Peer *peer, GError **error);
