@@ -110,7 +110,7 @@ test_streams_per_peer (void)
   static const char header[]
       = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' from='" PEER
         "' to='juliet@pronto' version='1.0'>";
-  Side *side = side_new ("juliet@pronto", SIDE_SECURE);
+  Side *side = side_new ("juliet@pronto", SIDE_CLEAR);
   g_autoptr (GPtrArray) crowd = g_ptr_array_new_with_free_func (g_object_unref);
 
   see (side, 1, "127.0.0.1", 1);
