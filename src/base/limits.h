@@ -17,7 +17,7 @@
 #define LIMIT_HEADER_WAIT_MS 10000      /* from accept or connect until the peer's header */
 #define LIMIT_FEATURES_WAIT_MS 2000     /* from a 1.0 header until features (channel: they are only a SHOULD) */
 #define LIMIT_DISCOVERY_WAIT_MS 3000    /* how long a stranger's stream may wait for mDNS to name him */
-#define LIMIT_CONNECT_MS 10000          /* TCP connect, all addresses */
+#define LIMIT_CONNECT_MS 10000          /* TCP connect to one address; the next need not wait for it */
 #define LIMIT_RACE_MS 250               /* head start of one address family over the other (RFC 8305) */
 #define LIMIT_CLOSE_WAIT_MS 3000        /* from our </stream:stream> to the peer's */
 #define LIMIT_IQ_WAIT_MS 10000          /* an answer to an IQ */
