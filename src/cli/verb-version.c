@@ -5,7 +5,7 @@
 
 static const char *const features[]
     = { "receipts (XEP-0184)", "chat states (XEP-0085)", "chat markers (XEP-0333)", "correction (XEP-0308)",
-        "ping (XEP-0199)",     "embedded mDNS",          NULL };
+        "ping (XEP-0199)",     "embedded mDNS",          "encryption (urn:x-hearby:noise:0)", NULL };
 
 void
 version_print (const Format *format)

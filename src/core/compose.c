@@ -197,7 +197,6 @@ store (Messenger *messenger, Peer *peer, MessageRow *taken, GArray *seqs, GError
   g_array_append_val (seqs, row->seq);
   peer->last_seq = row->seq;
   peer->written_to = TRUE;
-  trust_pin (messenger, peer);
   messenger_peer_changed (messenger, peer, PEER_CHANGED_COUNTS);
   if (!peer->is_self)
     {
@@ -229,8 +228,11 @@ messenger_send (Messenger *messenger, Peer **to, gsize n_to, const char *text, c
 
   seqs = g_array_new (FALSE, FALSE, sizeof (guint64));
   for (gsize i = 0; i < n_to; i++)
-    if (!store (messenger, to[i], row_to (to[i], text, options, corrects), seqs, error))
-      return NULL;
+    {
+      trust_pin (messenger, to[i]);
+      if (!store (messenger, to[i], row_to (to[i], text, options, corrects), seqs, error))
+        return NULL;
+    }
   if (options->key != NULL
       && !sent_keys_set (messenger->db, options->key, (const guint64 *) (gpointer) seqs->data, seqs->len, g_get_real_time (), error))
     return NULL;

@@ -140,6 +140,8 @@ streams_want (Messenger *messenger, Peer *peer)
     return;
   if (peer_is_pinned (peer) && trust_policy (messenger, peer) == ENCRYPTION_NEVER)
     return; /* nothing goes in clear to it, whatever the setting says */
+  if (peer->row->trust == TRUST_MISMATCH && !peer->verifying)
+    return;
   if (streams_count (peer, FALSE) > 0 || peer->retry != NULL)
     return; /* also one that is just coming in: opening a second would make libpurple lose what it has to say */
   if (peer_is_announced (peer) || peer->row->address != NULL)

@@ -291,11 +291,12 @@ take_name (Messenger *messenger, Peer *peer, const char *name)
 }
 
 static Peer *
-greet_known (Messenger *messenger, Peer *peer, const guint8 *key, const char *name)
+greet_known (Messenger *messenger, Peer *peer, const guint8 *key, const char *name, gboolean *restricted)
 {
   Peer *owner = roster_by_instance (messenger->roster, name);
   gboolean own_name = peer->row->instance != NULL && strcmp (peer->row->instance, name) == 0;
 
+  *restricted = peer->row->trust == TRUST_MISMATCH; /* until the users compare codes again */
   if (own_name || peer->row->blocked)
     return peer;
   if (owner != NULL && owner != peer && peer_is_pinned (owner))
@@ -348,7 +349,7 @@ identify_key (Messenger *messenger, Session *session)
 
   if (!is_name (name))
     return;
-  peer = known != NULL ? greet_known (messenger, known, key, name) : greet_new (messenger, dialled, key, name, &restricted);
+  peer = known != NULL ? greet_known (messenger, known, key, name, &restricted) : greet_new (messenger, dialled, key, name, &restricted);
   if (peer == NULL || peer->row->blocked)
     return;
   if (dialled == NULL && streams_count (peer, restricted) >= LIMIT_STREAMS_PER_PEER)

@@ -84,6 +84,8 @@ recognise (Messenger *messenger, Peer *peer)
   const char *hint = peer->presence != NULL ? peer->presence->hint : NULL;
   GPtrArray *peers = roster_peers (messenger->roster);
 
+  if (!peer_is_pinned (peer) && !peer_encrypts (peer))
+    peer->downgraded = FALSE;
   trust_want_proof (messenger, peer);
   if (hint == NULL || messenger->identity == NULL || peer->row->key != NULL)
     return;
@@ -590,6 +592,8 @@ messenger_configure (Messenger *messenger, const char *const *keys, const char *
             settings_set (messenger->settings, keys[k], g_ptr_array_index (before, k), NULL);
           return FALSE;
         }
+      if (g_str_equal (keys[i], "encryption"))
+        streams_close_all (messenger); /* the next ones are as it says */
       if (takes_effect_later (keys[i]))
         g_strv_builder_add (later, keys[i]);
     }

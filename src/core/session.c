@@ -41,7 +41,10 @@ check_open (Session *session)
   else if (age > now)
     deadline_set (session->timer, MIN (age, until));
   else if (session_is_secure (session))
-    session->events.aged (session, session->user_data);
+    {
+      deadline_set (session->timer, now + (gint64) LIMIT_IDLE_S * G_USEC_PER_SEC); /* should none be had */
+      session->events.aged (session, session->user_data);
+    }
 }
 
 static gboolean
@@ -683,13 +686,7 @@ session_is_pinned (Session *session)
 gboolean
 session_is_unidentified (Session *session)
 {
-  return session->peer == NULL && (session->asked || session->state == SESSION_CHOOSING) && session->state < SESSION_CLOSING;
-}
-
-gboolean
-session_spoke (Session *session)
-{
-  return session->asked;
+  return session->peer == NULL && session->asked && session->state < SESSION_CLOSING;
 }
 
 void

@@ -47,7 +47,7 @@ typedef struct
   void (*drained) (Session *session, gpointer user_data);
   /* One element in the scope jabber:client, only where session_set_traced() was called. */
   void (*traced) (Session *session, gboolean out, const char *xml, gsize len, gpointer user_data);
-  /* It is LIMIT_AGE_S old: time for one with new keys. Told once. */
+  /* It is LIMIT_AGE_S old: time for one with new keys. Told again as long as it lives. */
   void (*aged) (Session *session, gpointer user_data);
   /* Nothing can be sent any more, but the peer may still have something to say. */
   void (*closing) (Session *session, gpointer user_data);
@@ -107,8 +107,7 @@ const guint8 *session_own_key (Session *session);
 const guint8 *session_hash (Session *session);
 gboolean     session_is_secure (Session *session);
 gboolean     session_is_pinned (Session *session);       /* session_expect() was called */
-gboolean     session_is_unidentified (Session *session); /* it talks in clear or may yet, and was not accepted */
-gboolean     session_spoke (Session *session);           /* it began to talk in clear, or cannot else */
+gboolean     session_is_unidentified (Session *session); /* it talks in clear, and nobody has said yet whose it is */
 void         session_set_restricted (Session *session, gboolean restricted); /* nothing but verify() is taken; when accepting */
 gboolean     session_is_restricted (Session *session);
 gboolean     session_is_1_0 (Session *session);

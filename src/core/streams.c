@@ -393,7 +393,7 @@ streams_reconsider (Messenger *messenger)
       Session *session = g_ptr_array_index (all, i);
 
       if (session_is_unidentified (session))
-        identify_clear (messenger, session, session_spoke (session));
+        identify_clear (messenger, session, TRUE);
     }
 }
 

@@ -339,7 +339,8 @@ messenger_set_encryption (Messenger *messenger, Peer *peer, PeerEncryption encry
 gboolean
 trust_needs_proof (const Peer *peer)
 {
-  return (peer_is_pinned (peer) || peer->recognised) && !peer->confirmed && peer_is_announced (peer) && !peer->row->blocked;
+  return (peer_is_pinned (peer) || peer->recognised) && !peer->confirmed && peer_is_announced (peer) && !peer->row->blocked
+         && peer->row->trust != TRUST_MISMATCH;
 }
 
 static gboolean

@@ -37,6 +37,7 @@ typedef struct
   Session *session; /* NULL: none yet, or none any more */
   RunState state;
   gboolean ours;    /* we are V */
+  gboolean counts;  /* our user took part */
   guint8   key[X25519_KEY], nonce[SAS_NONCE], theirs[SAS_NONCE], commit[SAS_COMMIT];
   char     code[SAS_CODE];
   MessengerCode done;
@@ -78,7 +79,7 @@ find_active (Messenger *messenger, const Peer *peer)
     {
       Run *run = g_ptr_array_index (runs, i);
 
-      if (run->state != RUN_OVER && (peer == NULL || run->peer == peer->row->id))
+      if (run->state != RUN_OVER && (peer != NULL ? run->peer == peer->row->id : run->counts))
         return run;
     }
   return NULL;
@@ -106,7 +107,7 @@ tell_peer (Messenger *messenger, const Run *run)
 
 /* Limits ------------------------------------------------------------------------------------------------------ */
 
-/* What began more than an hour ago is forgotten. */
+/* What is over and began more than an hour ago is forgotten, and at once what nobody here took part in: it showed nothing. */
 static void
 drop_old (Messenger *messenger, gint64 now)
 {
@@ -116,7 +117,7 @@ drop_old (Messenger *messenger, gint64 now)
     {
       const Run *run = g_ptr_array_index (runs, i - 1);
 
-      if (run->state == RUN_OVER && run->begun + HOUR_US <= now)
+      if (run->state == RUN_OVER && (!run->counts || run->begun + HOUR_US <= now))
         g_ptr_array_remove_index (runs, i - 1);
     }
 }
@@ -125,12 +126,17 @@ static gboolean
 may_begin (Messenger *messenger, const Peer *peer, GError **error)
 {
   GPtrArray *runs = runs_of (messenger);
-  guint same = 0;
+  guint same = 0, all = 0;
 
   drop_old (messenger, g_get_monotonic_time ());
   for (guint i = 0; i < runs->len; i++)
-    same += ((Run *) g_ptr_array_index (runs, i))->peer == peer->row->id;
-  if (same < LIMIT_VERIFY_PEER && runs->len < LIMIT_VERIFY_ALL && find_active (messenger, NULL) == NULL)
+    {
+      const Run *run = g_ptr_array_index (runs, i);
+
+      all += run->counts;
+      same += run->counts && run->peer == peer->row->id;
+    }
+  if (same < LIMIT_VERIFY_PEER && all < LIMIT_VERIFY_ALL && find_active (messenger, NULL) == NULL)
     return TRUE;
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FAILED,
                find_active (messenger, NULL) != NULL
@@ -219,7 +225,7 @@ run_new (Messenger *messenger, const Peer *peer, const char *id, gboolean ours)
   g_strlcpy (run->id, id, sizeof run->id);
   run->peer = peer->row->id;
   run->begun = g_get_monotonic_time ();
-  run->ours = ours;
+  run->ours = run->counts = ours;
   randombytes_buf (run->nonce, sizeof run->nonce);
   run->timer = deadline_new (on_late, run);
   deadline_set (run->timer, run->begun + RUN_US);
@@ -262,6 +268,7 @@ begin_on (Messenger *messenger, Run *run, Session *session)
 static void
 agree (Run *run)
 {
+  run->counts = TRUE;
   run->state = RUN_COMMITTED;
   send_step (run, "nonce", run->nonce);
 }
@@ -286,7 +293,7 @@ on_start (Messenger *messenger, Session *session, Peer *peer, const char *id, co
   gboolean agreed = mine != NULL && mine->ours && (mine->state == RUN_WAITS || mine->state == RUN_COMMITTED);
   Run *run = mine;
 
-  if (agreed && mine->state == RUN_COMMITTED && mine->session == session
+  if (agreed && mine->state == RUN_COMMITTED
       && x25519_compare (session_own_key (session), session_key (session)) < 0)
     return; /* it agrees to ours */
   if (mine != NULL && !agreed)
@@ -294,8 +301,7 @@ on_start (Messenger *messenger, Session *session, Peer *peer, const char *id, co
       cancel (messenger, mine, "the other side began anew");
       return;
     }
-  if (mine == NULL && !may_begin (messenger, peer, NULL))
-    return;
+  drop_old (messenger, g_get_monotonic_time ());
   if (run == NULL)
     run = run_new (messenger, peer, id, FALSE);
   g_strlcpy (run->id, id, sizeof run->id);
@@ -448,7 +454,7 @@ messenger_verify (Messenger *messenger, Peer *peer, MessengerCode done, gpointer
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED, "there is no key to verify: this peer cannot encrypt");
       return NULL;
     }
-  if (run == NULL && !may_begin (messenger, peer, error))
+  if ((run == NULL || run->state == RUN_ASKED) && !may_begin (messenger, peer, error))
     return NULL;
   if (run != NULL && run->state != RUN_ASKED)
     {
