@@ -8,7 +8,7 @@
 #include "secure/channel.h"
 #include "xmpp/stream.h"
 
-/* What session.c and opening.c share: a session before it is open, and one that is. Nobody else includes it. */
+/* What session.c, opening.c and session-facts.c share. Nobody else includes it. */
 
 struct _Session
 {
