@@ -494,6 +494,11 @@ messenger_answer (Messenger *messenger, Peer *peer, const char *id, const char *
   Run *run = *id != '\0' ? find_id (messenger, id) : find_active (messenger, peer);
   guint8 key[X25519_KEY];
 
+  if (typed != NULL && !sas_is_any_code (typed))
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "that is no code\nit has three groups of four digits");
+      return FALSE;
+    }
   if (run == NULL || run->state != RUN_SHOWN || run->peer != peer->row->id)
     {
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "there is no such comparison of codes (any more)");

@@ -86,6 +86,14 @@ take_digits (const char *text, char digits[DIGITS])
 }
 
 gboolean
+sas_is_any_code (const char *typed)
+{
+  char digits[DIGITS];
+
+  return take_digits (typed, digits);
+}
+
+gboolean
 sas_is_code (const char code[SAS_CODE], const char *typed)
 {
   char ours[DIGITS], theirs[DIGITS];

@@ -41,5 +41,8 @@ gboolean sas_is_opening (const SasStream *stream, SasRole beginner, const guint8
 void sas_code (const SasStream *stream, const guint8 initiator_nonce[SAS_NONCE],
                const guint8 responder_nonce[SAS_NONCE], char code[SAS_CODE]);
 
+/* sas_is_any_code: @typed has as many digits as a code, so it is not just half of one or something else. */
+gboolean sas_is_any_code (const char *typed);
+
 /* sas_is_code: @typed, as a person typed it, has the digits of @code, with blanks and hyphens wherever. */
 gboolean sas_is_code (const char code[SAS_CODE], const char *typed);

@@ -108,21 +108,24 @@ test_typed (void)
   static const struct
   {
     const char *typed;
-    gboolean good;
+    gboolean good, any;
   } cases[] = {
-    { "4821 7390 1264", TRUE },
-    { "482173901264", TRUE },
-    { " 4821-7390-1264 ", TRUE },
-    { "4821 7390 1265", FALSE },
-    { "4821 7390", FALSE },
-    { "4821 7390 12644", FALSE },
-    { "", FALSE },
-    { "4821 7390 126x", FALSE },
-    { "yes", FALSE },
+    { "4821 7390 1264", TRUE, TRUE },
+    { "482173901264", TRUE, TRUE },
+    { " 4821-7390-1264 ", TRUE, TRUE },
+    { "4821 7390 1265", FALSE, TRUE },
+    { "4821 7390", FALSE, FALSE },
+    { "4821 7390 12644", FALSE, FALSE },
+    { "", FALSE, FALSE },
+    { "4821 7390 126x", FALSE, FALSE },
+    { "yes", FALSE, FALSE },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-    g_assert_true (sas_is_code ("4821 7390 1264", cases[i].typed) == cases[i].good);
+    {
+      g_assert_true (sas_is_code ("4821 7390 1264", cases[i].typed) == cases[i].good);
+      g_assert_true (sas_is_any_code (cases[i].typed) == cases[i].any);
+    }
 }
 
 int
