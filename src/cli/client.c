@@ -402,6 +402,21 @@ client_find_one (Client *client, const char *spec, GError **error)
   return NULL;
 }
 
+char *
+client_find_met (Client *client, const char *spec, GError **error)
+{
+  g_autofree char *path = client_find_one (client, spec, error);
+  g_autoptr (GVariant) peer = path != NULL ? client_properties (client, path, CLIENT_PEER, error) : NULL;
+  g_autoptr (GVariant) answer = NULL;
+
+  if (peer == NULL)
+    return NULL;
+  if (*dict_string (peer, "Fingerprint") != '\0' || !dict_boolean (peer, "Online") || dict_boolean (peer, "Self"))
+    return g_steal_pointer (&path);
+  answer = client_call (client, path, CLIENT_PEER, "Probe", g_variant_new ("(@a{sv})", client_options ()), NULL);
+  return client_find_one (client, spec, error); /* the key may be one that is known by another name */
+}
+
 GVariant *
 client_messages (Client *client, GVariant *filter, GError **error)
 {

@@ -42,6 +42,8 @@ GVariant *client_options (void);
 char **client_find (Client *client, const char *spec, GError **error);
 /* client_find_one: the same where a group will not do. */
 char *client_find_one (Client *client, const char *spec, GError **error);
+/* client_find_met: the same; one that is on the link and has shown no key yet is called first, so that it can. */
+char *client_find_met (Client *client, const char *spec, GError **error);
 gboolean client_settle (Client *client, GError **error);
 
 /* client_messages: ListMessages; takes the floating a{sv}. aa{sv} */

@@ -14,11 +14,7 @@ print_peer (Cli *cli, GVariant *peer)
       format_print (line);
       return;
     }
-  cli->result = format_json_begin ();
-  json_builder_set_member_name (cli->result, "peer");
-  json_builder_begin_object (cli->result);
-  view_peer (cli->result, peer);
-  json_builder_end_object (cli->result);
+  cli->result = view_peer_result (peer);
 }
 
 int

@@ -14,8 +14,7 @@ report (Cli *cli, Client *client, const char *path, GError **error)
     return 0;
   if (peer == NULL)
     return -1;
-  cli->result = format_json_begin ();
-  view_peer (cli->result, peer);
+  cli->result = view_peer_result (peer);
   return 0;
 }
 
@@ -37,7 +36,7 @@ static int
 trust_fingerprint (Cli *cli, const char *fingerprint, GError **error)
 {
   g_autoptr (Client) client = client_open (CLIENT_MAY_START, error);
-  g_autofree char *path = client != NULL ? client_find_one (client, cli->args[0], error) : NULL;
+  g_autofree char *path = client != NULL ? client_find_met (client, cli->args[0], error) : NULL;
   g_autoptr (GVariant) answer = NULL;
 
   if (path == NULL)

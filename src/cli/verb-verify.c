@@ -246,7 +246,9 @@ verb_verify (Cli *cli, GError **error)
   if (cli_has (cli, "code") && !g_utf8_validate (cli_option (cli, "code"), -1, NULL))
     return cli_usage (cli, error, "that is not valid UTF-8");
   verify.client = client_open (CLIENT_MAY_START | CLIENT_ANNOUNCE, error);
-  verify.path = verify.client != NULL ? client_find_one (verify.client, cli->args[0], error) : NULL;
+  if (verify.client != NULL)
+    verify.path = fingerprint != NULL ? client_find_met (verify.client, cli->args[0], error)
+                                      : client_find_one (verify.client, cli->args[0], error);
   verify.name = format_text (&cli->format, cli->args[0], TEXT_ESCAPE_LINE);
   if (verify.path != NULL)
     status = fingerprint != NULL ? check_fingerprint (&verify, fingerprint, error) : compare (&verify, error);

@@ -119,6 +119,18 @@ view_peer (JsonBuilder *builder, GVariant *peer)
   format_json_strings (builder, "capabilities", capabilities);
 }
 
+JsonBuilder *
+view_peer_result (GVariant *peer)
+{
+  JsonBuilder *builder = format_json_begin ();
+
+  json_builder_set_member_name (builder, "peer");
+  json_builder_begin_object (builder);
+  view_peer (builder, peer);
+  json_builder_end_object (builder);
+  return builder;
+}
+
 const char *
 view_peer_word (GVariant *peer)
 {

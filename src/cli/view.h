@@ -24,6 +24,8 @@ char *view_message_line (const Format *format, GVariant *message, ViewSide side,
 
 /* view_peer: the members of a peer; @peer is a{sv} of Peer1. */
 void view_peer (JsonBuilder *builder, GVariant *peer);
+/* view_peer_result: {"v":1,"peer":{…}, what a verb that is about one peer answers; still open. The caller owns it. */
+JsonBuilder *view_peer_result (GVariant *peer);
 
 /* view_peer_word: "online" "away" "dnd" "unconfirmed" "offline" */
 const char *view_peer_word (GVariant *peer);
