@@ -71,13 +71,15 @@ def check_lines(verb, text):
 
 SUCCESS = """
 peers | send juliet hello | send juliet --wait=delivered again | history | history juliet | status | status away tea
-alias | alias ops juliet | alias ops | alias -d ops | policy juliet | policy juliet plaintext=allow | block juliet | block --off juliet
+alias | alias ops juliet | alias ops | alias -d ops | policy juliet | policy juliet plaintext=allow encryption=require | block juliet | block --off juliet
 config | config nick | config nick Romeo | config --unset nick | wait online juliet | version | help | add 10.255.255.1 | forget 10.255.255.1
+id | id --uri | id --new
 """
 
 FAILURE = """
 send nobody x | send juliet --id= x | wait online nobody --timeout=0 | wait offline nobody | history nobody | status gone | alias nobody
 policy nobody | block nobody | config nothing | add | forget nobody | chat nobody | trace nobody | help nothing | peers x | listen --type=x
+id x | trust juliet | trust juliet --fingerprint=x | trust xmpp:x | verify nobody | verify juliet --fingerprint=x | verify juliet --code=1
 """
 
 
@@ -86,7 +88,7 @@ def lines_of(table):
 
 
 def test_success(stage):
-    juliet, romeo = couple(stage)
+    juliet, romeo = couple(stage, allow=False)
     juliet.cli('send', 'romeo', 'something to list', '--wait=delivered')
     for line in lines_of(SUCCESS):
         equal(len(check_lines(line[0], romeo.cli(*line, '--json').stdout)), 1, 'lines of ' + line[0])
@@ -98,7 +100,7 @@ def test_success(stage):
 
 
 def test_failure(stage):
-    juliet, romeo = couple(stage)
+    juliet, romeo = couple(stage, allow=False)
     for line in lines_of(FAILURE):
         done = romeo.cli(*line, '--json', check=False)
         check_lines(line[0], done.stdout)
@@ -108,8 +110,27 @@ def test_failure(stage):
     equal((len(json.loads(late)['messages']), json.loads(late)['error']['name']), (1, 'Timeout'))
 
 
+def test_comparison(stage):
+    juliet, romeo = couple(stage, allow=False)
+    fingerprint = juliet.json('id')['fingerprint']
+    check_lines('trust', romeo.cli('trust', 'juliet', '--json', '--fingerprint', fingerprint).stdout)
+    theirs = juliet.host.popen(hearbytest.HEARBY, 'verify', 'romeo', '--json', env=juliet.environment())
+    shown = romeo.cli('verify', 'juliet', '--json', check=5).stdout
+    check_lines('verify', shown)
+    equal(theirs.wait_exit(), 5)
+    equal([json.loads(line)['code'] for line in theirs.lines if line[0] == '{'], [json.loads(shown)['code']])
+    done = juliet.cli('verify', 'romeo', '--json', '--code', json.loads(shown)['code']).stdout
+    check_lines('verify', done)
+    equal(json.loads(done)['verified'], True)
+    wrong = romeo.cli('verify', 'juliet', '--json', '--code', '1000 1000 1000', check=5).stdout
+    check_lines('verify', wrong)
+    equal(json.loads(wrong)['verified'], False)
+    check_lines('peers', romeo.cli('peers', '--json').stdout)
+    equal(romeo.json('send', 'juliet', 'x', check=5)['error']['name'], 'NotVerified')
+
+
 def test_streams(stage):
-    juliet, romeo = couple(stage)
+    juliet, romeo = couple(stage, allow=False)
     juliet.cli('send', 'romeo', 'one', '--wait=delivered')
     events = romeo.listen('--consumer', 'x')
     events.wait_for({'type': 'message'})
@@ -129,4 +150,4 @@ def test_streams(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_success, test_failure, test_streams)
+    hearbytest.main(test_success, test_failure, test_comparison, test_streams)
