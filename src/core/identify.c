@@ -352,6 +352,7 @@ identify_key (Messenger *messenger, Session *session)
   peer = known != NULL ? greet_known (messenger, known, key, name, &restricted) : greet_new (messenger, dialled, key, name, &restricted);
   if (peer == NULL || peer->row->blocked)
     return;
+  dialled = session_peer (session); /* who was just joined with @peer is gone */
   if (dialled == NULL && streams_count (peer, restricted) >= LIMIT_STREAMS_PER_PEER)
     return;
   if (dialled == NULL)
