@@ -54,7 +54,9 @@ trust_claimed (Messenger *messenger, Peer *owner, const guint8 *key)
   peer_set_claim (owner, key);
   g_warning ("somebody shows another key under the name '%s': %s instead of %s", owner->row->instance, owner->claim,
              owner->fingerprint);
+  owner->confirmed = FALSE; /* a stranger's call does not part the two: whoever is there proves his key at once */
   save (messenger, owner);
+  trust_want_proof (messenger, owner);
 }
 
 void
