@@ -16,7 +16,8 @@
  *   V → W  reveal  V's nonce; now both show the code
  *
  * Each side trusts its own user's answer alone; the other's "mismatch" only ends the run. A run lives on one stream, for two minutes,
- * and counts against the limits however it ended: who begins on two streams at once could look at both codes and go away unseen. */
+ * and counts against the limits however it ended: who begins on two streams at once could look at both codes and go away unseen. Our
+ * user's no counts after the end, too: whoever is in between would see to an end as soon as the codes are there. */
 
 #define RUN_US (120 * (gint64) G_USEC_PER_SEC)
 #define HOUR_US (3600 * (gint64) G_USEC_PER_SEC)
@@ -38,6 +39,7 @@ typedef struct
   RunState state;
   gboolean ours;    /* we are V */
   gboolean counts;  /* our user took part */
+  gboolean shown;   /* our user saw the code, and has not answered yet */
   guint8   key[X25519_KEY], nonce[SAS_NONCE], theirs[SAS_NONCE], commit[SAS_COMMIT];
   char     code[SAS_CODE];
   MessengerCode done;
@@ -170,7 +172,8 @@ finish (Messenger *messenger, Run *run, const char *why)
   run->session = NULL;
   deadline_drop (&run->timer);
   sodium_memzero (run->nonce, sizeof run->nonce);
-  sodium_memzero (run->code, sizeof run->code);
+  if (!run->shown)
+    sodium_memzero (run->code, sizeof run->code);
   if (peer != NULL)
     peer->verifying = FALSE;
   if (why != NULL)
@@ -281,6 +284,7 @@ show_code (Messenger *messenger, Run *run)
 
   sas_code (&stream, first ? run->nonce : run->theirs, first ? run->theirs : run->nonce, run->code);
   run->state = RUN_SHOWN;
+  run->shown = TRUE;
   answer_waiting (run, run->code, NULL);
   tell_peer (messenger, run);
 }
@@ -499,12 +503,18 @@ messenger_answer (Messenger *messenger, Peer *peer, const char *id, const char *
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "that is no code\nit has three groups of four digits");
       return FALSE;
     }
-  if (run == NULL || run->state != RUN_SHOWN || run->peer != peer->row->id)
+  if (run == NULL || !run->shown || run->peer != peer->row->id)
     {
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "there is no such comparison of codes (any more)");
       return FALSE;
     }
   *same = typed != NULL ? sas_is_code (run->code, typed) : match;
+  if (*same && run->state != RUN_SHOWN)
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "the comparison of codes ended before the answer\ncompare anew");
+      return FALSE;
+    }
+  run->shown = FALSE;
   memcpy (key, run->key, sizeof key);
   send_step (run, *same ? "match" : "mismatch", NULL);
   finish (messenger, run, NULL);
