@@ -65,7 +65,7 @@ class Person:
         self.runtime = os.path.join(self.folder, 'run')
         os.makedirs(os.path.join(self.home, '.config', 'hearby'))
         os.makedirs(self.runtime, mode=0o700)
-        self.configure(instance=self.instance, discovery=discovery, **(settings or {}))
+        self.configure(**{'instance': self.instance, 'discovery': discovery, **(settings or {})})
         self.instance = self.settings['instance'] or self.instance
         self.bus = start_bus(stage, host, os.path.join(self.runtime, 'bus')) if bus else None
         self.daemon = None
