@@ -77,6 +77,14 @@ notice_clone (Messenger *messenger, const Peer *peer)
   messenger_changed (messenger, MESSENGER_CHANGED_STATUS);
 }
 
+/* It is on the link under its name, and neither a record that somebody else put there nor one that stayed behind. */
+static gboolean
+is_settled (const Peer *peer)
+{
+  return peer_is_announced (peer) && peer->confirmed && peer->presence != NULL && peer->presence->hint != NULL
+         && hint_matches (peer->presence->hint, peer->row->instance, g_bytes_get_data (peer->row->key, NULL));
+}
+
 /* By the hint in its record, which proves nothing: whoever it points to is asked for a proof. */
 static void
 recognise (Messenger *messenger, Peer *peer)
@@ -98,7 +106,7 @@ recognise (Messenger *messenger, Peer *peer)
     {
       const Peer *other = g_ptr_array_index (peers, i);
 
-      if (!peer_is_pinned (other) || peer_is_announced (other)
+      if (!peer_is_pinned (other) || is_settled (other)
           || !hint_matches (hint, peer->row->instance, g_bytes_get_data (other->row->key, NULL)))
         continue;
       peer->recognised = TRUE; /* a stream to it tells whether it is */
