@@ -41,6 +41,7 @@
 
 /* The link */
 #define LIMIT_PEERS 4096                /* names known; those only seen make room for new ones, the oldest first */
+#define LIMIT_NEW_KEYS 512              /* keys shown by whom the user never acted on; the oldest without messages makes room */
 #define LIMIT_SIGHTINGS_PER_PEER 32
 #define LIMIT_ADDRESSES_TRIED 8         /* of one peer for one connect */
 #define LIMIT_INSTANCE 63               /* RFC 6763 4.1.1 */

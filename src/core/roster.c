@@ -271,16 +271,33 @@ is_in_group (Roster *roster, const Peer *peer)
   return FALSE;
 }
 
+/* Anybody can make keys: those that nobody acted on have a bound of their own. */
+static guint
+count_strangers (Roster *roster)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < roster->peers->len; i++)
+    {
+      const Peer *peer = g_ptr_array_index (roster->peers, i);
+
+      n += peer->row->key != NULL && peer->row->trust == TRUST_NEW;
+    }
+  return n;
+}
+
 Peer *
 roster_superfluous (Roster *roster)
 {
+  gboolean full = roster->peers->len >= LIMIT_PEERS;
+  gboolean strangers = count_strangers (roster) >= LIMIT_NEW_KEYS;
   Peer *oldest = NULL;
 
-  for (guint i = 0; roster->peers->len >= LIMIT_PEERS && i < roster->peers->len; i++)
+  for (guint i = 0; (full || strangers) && i < roster->peers->len; i++)
     {
       Peer *peer = g_ptr_array_index (roster->peers, i);
 
-      if (is_unused (peer) && !is_in_group (roster, peer)
+      if ((full || peer->row->key != NULL) && is_unused (peer) && !is_in_group (roster, peer)
           && (oldest == NULL || peer->row->last_seen < oldest->row->last_seen))
         oldest = peer;
     }

@@ -26,7 +26,7 @@ Peer *roster_self (Roster *roster);
 /* roster_foreach order is that of ids. Peer, borrowed; valid until the next change. */
 GPtrArray *roster_peers (Roster *roster);
 
-/* roster_superfluous: who may be forgotten for somebody new, where LIMIT_PEERS are known: the one that was only seen, longest ago; NULL where
+/* roster_superfluous: who may be forgotten for somebody new, where LIMIT_PEERS or LIMIT_NEW_KEYS are known: the one that was only seen, longest ago; NULL where
  * there is room, or nobody to spare. */
 Peer *roster_superfluous (Roster *roster);
 

@@ -171,6 +171,33 @@ test_limit (Scene *scene, gconstpointer data)
 }
 
 /* Everything is there again after a restart, under the same ids. */
+/* The oldest key that nobody acted on makes room for one more; a friend's never does. */
+static void
+test_new_keys (Scene *scene, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  guint8 key[PEER_KEY] = { 9 };
+  Peer *friend = roster_add (scene->roster, "friend@link", NULL, key, &error);
+  Peer *first = NULL;
+
+  friend->row->trust = TRUST_PINNED;
+  for (guint i = 0; i < LIMIT_NEW_KEYS; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("stranger-%u@link", i);
+      Peer *peer;
+
+      g_assert_null (roster_superfluous (scene->roster));
+      key[1] = (guint8) (i >> 8);
+      key[2] = (guint8) i;
+      key[3] = 1;
+      peer = roster_add (scene->roster, name, NULL, key, &error);
+      g_assert_no_error (error);
+      peer->row->last_seen = 100 + i;
+      first = first != NULL ? first : peer;
+    }
+  g_assert_true (roster_superfluous (scene->roster) == first);
+}
+
 static void
 test_again (Scene *scene, gconstpointer data)
 {
@@ -195,6 +222,7 @@ main (int argc, char **argv)
     const char *name;
     void (*test) (Scene *scene, gconstpointer data);
   } table[] = {
+    { "/roster/new-keys", test_new_keys },
     { "/roster/order", test_order },   { "/roster/names", test_names }, { "/roster/groups", test_groups },
     { "/roster/rename", test_rename }, { "/roster/limit", test_limit }, { "/roster/again", test_again },
   };
