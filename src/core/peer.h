@@ -36,6 +36,7 @@ typedef struct
   char      *alias;     /* the user's name for it alone, or NULL */
   GPtrArray *sightings; /* Sighting */
   Presence  *presence;  /* of the latest sighting, or NULL */
+  gboolean   keyed;     /* what it announced last says that it encrypts; outlives that */
   gboolean   is_self;
   char       fingerprint[FINGERPRINT_SIZE]; /* of row->key; "" without one */
   char       claim[FINGERPRINT_SIZE];       /* of row->claim */
@@ -80,7 +81,7 @@ gboolean    peer_is_announced (const Peer *peer); /* mDNS shows it */
 gboolean    peer_is_online (const Peer *peer);
 gboolean    peer_has_key (const Peer *peer, const guint8 key[PEER_KEY]);
 gboolean    peer_is_pinned (const Peer *peer);    /* the user bound it to its key: nothing goes in clear */
-gboolean    peer_encrypts (const Peer *peer);     /* it has a key, or its record says that it will show one */
+gboolean    peer_encrypts (const Peer *peer);     /* it has a key, or its record says or said last that it will show one */
 gboolean    peer_is_in_conflict (const Peer *peer);
 const char *peer_trust (const Peer *peer);        /* "plain" "new" "pinned" "verified" "conflict" "blocked" */
 
