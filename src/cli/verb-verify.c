@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -100,6 +101,8 @@ answer (Verify *verify, const char *typed, gboolean match, gboolean *same, GErro
 static int
 conclude (Verify *verify, gboolean same, GError **error)
 {
+  g_autofree char *word = text_shell_word (verify->name);
+
   if (verify->cli->format.json)
     {
       verify->cli->result = format_json_begin ();
@@ -112,7 +115,7 @@ conclude (Verify *verify, gboolean same, GError **error)
     }
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_VERIFIED,
                "the codes differ: somebody is between you and '%s', who gets nothing from you now\n"
-               "talk to each other by another way; 'hearby verify' once more when you know what happened", verify->name);
+               "talk to each other by another way; 'hearby verify %s' once more when you know what happened", verify->name, word);
   return -1;
 }
 
@@ -126,30 +129,64 @@ show_code (const char *code)
   format_print (line);
 }
 
+static void
+on_interrupted_question (int number)
+{
+}
+
+/* A whole line, typed after the question: 1, 0 where there is no more, -1 after SIGINT. */
+static int
+read_word (char *word, size_t size)
+{
+  struct sigaction act = { .sa_handler = on_interrupted_question }, before; /* no SA_RESTART: it ends the reading */
+  size_t len = 0;
+  ssize_t n;
+  char c;
+
+  sigaction (SIGINT, &act, &before);
+  while ((n = read (STDIN_FILENO, &c, 1)) == 1 && c != '\n')
+    if (len < size)
+      word[len++] = c;
+  sigaction (SIGINT, &before, NULL);
+  word[len < size ? len : 0] = '\0'; /* far too much is no word */
+  return n == 1 ? 1 : n == 0 ? 0 : -1;
+}
+
+/* -1: neither of them */
+static int
+parse_word (const char *word)
+{
+  return g_ascii_strcasecmp (word, "yes") == 0 ? TRUE : g_ascii_strcasecmp (word, "no") == 0 ? FALSE : -1;
+}
+
 /* A typed word, and no default. */
 static int
 ask_person (Verify *verify, GError **error)
 {
-  char line[64];
+  char word[16];
+  int got, match;
   gboolean same;
 
   cli_note ("ask %s to look at the screen there now, and read the code aloud (in person or by voice)", verify->name);
   show_code (verify->code);
-  for (;;)
+  tcflush (STDIN_FILENO, TCIFLUSH); /* what was typed before is no answer */
+  do
     {
       fputs ("Same code there? Type yes or no: ", stderr);
-      fflush (stderr);
-      if (fgets (line, sizeof line, stdin) == NULL)
-        {
-          cancel (verify);
-          g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_CANCELED, "nothing was answered");
-          return -1;
-        }
-      line[strcspn (line, "\r\n")] = '\0';
-      if (g_ascii_strcasecmp (line, "yes") == 0 || g_ascii_strcasecmp (line, "no") == 0)
-        break;
+      got = read_word (word, sizeof word);
+      match = parse_word (word);
     }
-  if (!answer (verify, NULL, g_ascii_strcasecmp (line, "yes") == 0, &same, error))
+  while (got > 0 && match < 0);
+  if (got <= 0)
+    {
+      fputc ('\n', stderr);
+      cancel (verify);
+      if (got < 0)
+        return 128 + SIGINT;
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_CANCELED, "nothing was answered");
+      return -1;
+    }
+  if (!answer (verify, NULL, match, &same, error))
     return -1;
   return conclude (verify, same, error);
 }
@@ -168,32 +205,27 @@ tell_script (Verify *verify, GError **error)
   else
     show_code (verify->code);
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_VERIFIED,
-               "nobody has compared the codes yet\n'hearby verify %s --code CODE' within two minutes, with the code that is shown there", word);
+               "nobody has compared the codes yet\n"
+               "'hearby verify %s --code \"DDDD DDDD DDDD\"' within two minutes, with the code that is shown there", word);
   return -1;
 }
 
-/* What was heard, typed here; where the code was not asked for yet, that is done first. */
+/* What was heard, typed here. It is of the run that both agreed to: in another one the codes would differ. */
 static int
 check_heard (Verify *verify, const char *typed, GError **error)
 {
-  g_autoptr (GError) none = NULL;
+  g_autofree char *word = text_shell_word (verify->name);
+  g_autoptr (GError) problem = NULL;
   gboolean same;
-  int status;
 
-  if (!answer (verify, typed, FALSE, &same, &none))
-    {
-      if (!g_error_matches (none, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND))
-        {
-          g_propagate_error (error, g_steal_pointer (&none));
-          return -1;
-        }
-      status = get_code (verify, error);
-      if (status != 0)
-        return status;
-      if (!answer (verify, typed, FALSE, &same, error))
-        return -1;
-    }
-  return conclude (verify, same, error);
+  if (answer (verify, typed, FALSE, &same, &problem))
+    return conclude (verify, same, error);
+  if (g_error_matches (problem, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND))
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND,
+                 "no code is shown now, and an older one does not count\n'hearby verify %s' first, at both ends", word);
+  else
+    g_propagate_error (error, g_steal_pointer (&problem));
+  return -1;
 }
 
 static int
@@ -216,23 +248,28 @@ compare (Verify *verify, GError **error)
 static int
 check_fingerprint (Verify *verify, const char *fingerprint, GError **error)
 {
+  g_auto (GVariantDict) options = G_VARIANT_DICT_INIT (NULL);
   g_autoptr (GVariant) peer = client_properties (verify->client, verify->path, CLIENT_PEER, error);
-  g_autofree char *uri = NULL;
+  g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GError) problem = NULL;
+  const char *claimed, *own;
 
   if (peer == NULL)
     return -1;
-  if (g_ascii_strcasecmp (dict_string (peer, "Fingerprint"), fingerprint) == 0)
+  g_variant_dict_insert (&options, "verified", "b", TRUE);
+  reply = client_call (verify->client, verify->path, CLIENT_PEER, "Trust",
+                       g_variant_new ("(s@a{sv})", fingerprint, g_variant_dict_end (&options)), &problem);
+  if (reply != NULL)
+    return conclude (verify, TRUE, error);
+  if (!g_error_matches (problem, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND))
     {
-      g_auto (GVariantDict) options = G_VARIANT_DICT_INIT (NULL);
-      g_autoptr (GVariant) reply = NULL;
-
-      g_variant_dict_insert (&options, "verified", "b", TRUE);
-      reply = client_call (verify->client, verify->path, CLIENT_PEER, "Trust",
-                           g_variant_new ("(s@a{sv})", fingerprint, g_variant_dict_end (&options)), error);
-      return reply != NULL ? conclude (verify, TRUE, error) : -1;
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return -1;
     }
+  claimed = dict_string (peer, "ClaimedFingerprint");
+  own = *claimed != '\0' ? claimed : dict_string (peer, "Fingerprint");
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_VERIFIED, "'%s' has another fingerprint: %s\n'hearby id' prints it there",
-               verify->name, *dict_string (peer, "Fingerprint") != '\0' ? dict_string (peer, "Fingerprint") : "none yet");
+               verify->name, *own != '\0' ? own : "none yet");
   return -1;
 }
 
@@ -243,7 +280,8 @@ verb_verify (Cli *cli, GError **error)
   const char *fingerprint = cli_option (cli, "fingerprint");
   int status = -1;
 
-  if (cli_has (cli, "code") && !g_utf8_validate (cli_option (cli, "code"), -1, NULL))
+  if ((cli_has (cli, "code") && !g_utf8_validate (cli_option (cli, "code"), -1, NULL))
+      || (fingerprint != NULL && !g_utf8_validate (fingerprint, -1, NULL)))
     return cli_usage (cli, error, "that is not valid UTF-8");
   verify.client = client_open (CLIENT_MAY_START | CLIENT_ANNOUNCE, error);
   if (verify.client != NULL)

@@ -42,6 +42,7 @@ typedef struct
   gboolean shown;   /* our user saw the code, and has not answered yet */
   guint8   key[X25519_KEY], nonce[SAS_NONCE], theirs[SAS_NONCE], commit[SAS_COMMIT];
   char     code[SAS_CODE];
+  const char *why; /* it is over without an answer */
   MessengerCode done;
   gpointer user_data;
   GSource *timer;
@@ -95,6 +96,22 @@ find_id (Messenger *messenger, const char *id)
   for (guint i = 0; id != NULL && i < runs->len; i++)
     if (g_str_equal (((Run *) g_ptr_array_index (runs, i))->id, id))
       return g_ptr_array_index (runs, i);
+  return NULL;
+}
+
+/* The one with @peer whose code our user saw last and did not answer yet; it may be over. */
+static Run *
+find_shown (Messenger *messenger, const Peer *peer)
+{
+  GPtrArray *runs = runs_of (messenger);
+
+  for (guint i = runs->len; i > 0; i--)
+    {
+      Run *run = g_ptr_array_index (runs, i - 1);
+
+      if (run->shown && run->peer == peer->row->id)
+        return run;
+    }
   return NULL;
 }
 
@@ -169,6 +186,7 @@ finish (Messenger *messenger, Run *run, const char *why)
   if (run->state == RUN_OVER)
     return;
   run->state = RUN_OVER;
+  run->why = why;
   run->session = NULL;
   deadline_drop (&run->timer);
   sodium_memzero (run->nonce, sizeof run->nonce);
@@ -317,7 +335,7 @@ on_start (Messenger *messenger, Session *session, Peer *peer, const char *id, co
   if (agreed)
     agree (run);
   else
-    g_message ("'%s' wants to compare codes: hearby verify", peer->row->instance);
+    g_message ("'%s' wants to compare codes: hearby verify %s", peer->row->instance, peer->row->instance);
   tell_peer (messenger, run);
 }
 
@@ -495,7 +513,7 @@ gboolean
 messenger_answer (Messenger *messenger, Peer *peer, const char *id, const char *typed, gboolean match, gboolean *same,
                   GError **error)
 {
-  Run *run = *id != '\0' ? find_id (messenger, id) : find_active (messenger, peer);
+  Run *run = *id != '\0' ? find_id (messenger, id) : find_shown (messenger, peer);
   guint8 key[X25519_KEY];
 
   if (typed != NULL && !sas_is_any_code (typed))
@@ -511,7 +529,7 @@ messenger_answer (Messenger *messenger, Peer *peer, const char *id, const char *
   *same = typed != NULL ? sas_is_code (run->code, typed) : match;
   if (*same && run->state != RUN_SHOWN)
     {
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "the comparison of codes ended before the answer\ncompare anew");
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_CANCELED, "the comparison of codes is over: %s\ncompare anew", run->why);
       return FALSE;
     }
   run->shown = FALSE;
