@@ -53,6 +53,8 @@ note_of (GVariant *peer)
   g_autofree char *queued = g_strdup_printf ("%" G_GINT64_FORMAT " queued", dict_number (peer, "Queued"));
   const char *looks_like = dict_string (peer, "LooksLike");
   g_autofree char *alike = g_strdup_printf ("looks like %s", looks_like);
+  g_autofree char *word = text_shell_word (dict_string (peer, "Name"));
+  g_autofree char *wanted = g_strdup_printf ("wants to compare codes: hearby verify %s", word);
 
   if (dict_number (peer, "Unread") > 0)
     append_note (note, unread);
@@ -61,9 +63,9 @@ note_of (GVariant *peer)
   if (*dict_string (peer, "StatusText") != '\0')
     append_note (note, dict_string (peer, "StatusText"));
   if (dict_boolean (peer, "VerifyWanted"))
-    append_note (note, "wants to compare codes: hearby verify");
+    append_note (note, wanted);
   if (g_str_equal (dict_string (peer, "Trust"), "conflict"))
-    append_note (note, *dict_string (peer, "ClaimedFingerprint") != '\0' ? "shows another key" : "the codes differed");
+    append_note (note, *dict_string (peer, "ClaimedFingerprint") != '\0' ? "shows another key" : "the codes that you compared differed");
   if (*looks_like != '\0')
     append_note (note, alike);
   if (g_str_equal (dict_string (peer, "Trust"), "plain"))
