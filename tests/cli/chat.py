@@ -3,13 +3,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 import json
-import pty
 import re
-import select
 import signal
-import subprocess
 import termios
-import time
 import os
 import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -17,47 +13,13 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import hearbytest
 from couple import couple
 from hearbytest import equal
-
-
-class Terminal:
-    """chat at a terminal of 60 columns."""
-
-    def __init__(self, person, *args, **environment):
-        self.master, slave = pty.openpty()
-        termios.tcsetwinsize(slave, (24, 60))
-        self.before = termios.tcgetattr(slave)
-        self.slave = slave
-        self.text = ''
-        self.process = subprocess.Popen(person.host.argv('setsid', '--ctty', '--wait', hearbytest.HEARBY, 'chat', *args),
-                                        env=person.environment(TERM='xterm', NO_COLOR='1', **environment), stdin=slave, stdout=slave, stderr=slave)
-
-    def type(self, text):
-        os.write(self.master, text.encode())
-
-    def expect(self, pattern, timeout=20):
-        deadline = time.monotonic() + timeout
-        while True:
-            found = re.search(pattern, self.text, re.S)
-            if found:
-                self.text = self.text[found.end():]
-                return found
-            if not select.select([self.master], [], [], max(0, deadline - time.monotonic()))[0]:
-                raise hearbytest.Failed('%r did not come:\n%r' % (pattern, self.text))
-            self.text += os.read(self.master, 65536).decode('utf-8', 'replace')
-
-    def wait(self):
-        try:
-            while select.select([self.master], [], [], 0.2)[0]:
-                self.text += os.read(self.master, 65536).decode('utf-8', 'replace')
-        except OSError:
-            pass
-        return self.process.wait(20)
+from terminal import Terminal
 
 
 def test_terminal(stage):
     juliet, romeo = couple(stage)
     juliet.cli('send', 'romeo', 'from before', '--wait=delivered')
-    chat = Terminal(romeo, 'juliet')
+    chat = Terminal(romeo, 'chat', 'juliet')
     chat.expect('juliet: from before')
     chat.expect('juliet> ')
     events = juliet.consumer()
@@ -91,7 +53,7 @@ def test_terminal(stage):
 
 def test_no_locale(stage):
     juliet, romeo = couple(stage)
-    chat = Terminal(romeo, 'juliet', LC_ALL='C')
+    chat = Terminal(romeo, 'chat', 'juliet', LC_ALL='C')
     chat.expect('juliet> ')
     events = juliet.consumer()
     chat.type('Grüße\r')
@@ -103,7 +65,7 @@ def test_no_locale(stage):
 def test_typing(stage):
     juliet, romeo = couple(stage)
     juliet.cli('send', 'romeo', 'hello', '--wait=delivered')
-    chat = Terminal(romeo, 'juliet')
+    chat = Terminal(romeo, 'chat', 'juliet')
     chat.expect('juliet> ')
     program = juliet.stage.own(hearbytest.Listener(juliet.host.argv(hearbytest.HEARBY, 'chat', 'romeo'), env=juliet.environment(),
                                                    merge=False, name='chat'))
@@ -128,7 +90,7 @@ def test_typing(stage):
 
 def test_signals(stage):
     juliet, romeo = couple(stage)
-    chat = Terminal(romeo, 'juliet')
+    chat = Terminal(romeo, 'chat', 'juliet')
     chat.expect('juliet> ')
     chat.type('\x03')
     assert chat.wait() in (130, -signal.SIGINT), chat.process.returncode

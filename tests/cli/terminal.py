@@ -1,0 +1,47 @@
+"""A terminal, for what asks people."""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+import os
+import pty
+import re
+import select
+import subprocess
+import termios
+import time
+
+import hearbytest
+
+
+class Terminal:
+    """A verb at a terminal of 60 columns."""
+
+    def __init__(self, person, *args, **environment):
+        self.master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 60))
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+        self.text = ''
+        self.process = subprocess.Popen(person.host.argv('setsid', '--ctty', '--wait', hearbytest.HEARBY, *args),
+                                        env=person.environment(TERM='xterm', NO_COLOR='1', **environment), stdin=slave, stdout=slave, stderr=slave)
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def expect(self, pattern, timeout=20):
+        deadline = time.monotonic() + timeout
+        while True:
+            found = re.search(pattern, self.text, re.S)
+            if found:
+                self.text = self.text[found.end():]
+                return found
+            if not select.select([self.master], [], [], max(0, deadline - time.monotonic()))[0]:
+                raise hearbytest.Failed('%r did not come:\n%r' % (pattern, self.text))
+            self.text += os.read(self.master, 65536).decode('utf-8', 'replace')
+
+    def wait(self):
+        try:
+            while select.select([self.master], [], [], 0.2)[0]:
+                self.text += os.read(self.master, 65536).decode('utf-8', 'replace')
+        except OSError:
+            pass
+        return self.process.wait(20)
