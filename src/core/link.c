@@ -115,6 +115,35 @@ recognise (Messenger *messenger, Peer *peer)
     }
 }
 
+/* Whose @sighting is gets it; NULL: nobody. */
+static Peer *
+take_sighting (Messenger *messenger, const Sighting *sighting)
+{
+  g_autoptr (Presence) presence = txt_parse (sighting->txt);
+  Peer *peer = roster_for_record (messenger->roster, sighting->instance, presence->noise != NULL);
+  g_autoptr (GError) error = NULL;
+  gboolean was_online;
+
+  if (peer == NULL)
+    peer = messenger_add_peer (messenger, sighting->instance, NULL, NULL, &error);
+  if (peer == NULL)
+    {
+      g_debug ("%s is not listed: %s", sighting->instance, error->message);
+      return NULL;
+    }
+  take_from_others (messenger, peer, sighting);
+  was_online = peer_is_announced (peer);
+  messenger_peer_changed (messenger, peer, peer_add_sighting (peer, sighting));
+  if (!was_online)
+    roster_save (messenger->roster, peer, NULL);
+  learn_from_record (messenger, peer);
+  recognise (messenger, peer);
+  trust_compare_looks (messenger, peer);
+  streams_forget_pause (peer);
+  conversation_pump (messenger, peer);
+  return peer;
+}
+
 void
 link_resettle (Messenger *messenger, const char *instance)
 {
@@ -129,38 +158,17 @@ link_resettle (Messenger *messenger, const char *instance)
         g_ptr_array_add (sightings, sighting_copy (g_ptr_array_index (peer->sightings, k)));
     }
   for (guint i = 0; i < sightings->len; i++)
-    link_seen (g_ptr_array_index (sightings, i), messenger);
+    take_sighting (messenger, g_ptr_array_index (sightings, i)); /* no stream is looked at again: one may be why we are here */
 }
 
 void
 link_seen (const Sighting *sighting, gpointer user_data)
 {
   Messenger *messenger = user_data;
-  g_autoptr (Presence) presence = txt_parse (sighting->txt);
-  Peer *peer = roster_for_record (messenger->roster, sighting->instance, presence->noise != NULL);
-  g_autoptr (GError) error = NULL;
-  gboolean was_online;
 
-  if (is_own_name (messenger, sighting->instance))
+  if (is_own_name (messenger, sighting->instance) || take_sighting (messenger, sighting) == NULL)
     return;
-  if (peer == NULL)
-    peer = messenger_add_peer (messenger, sighting->instance, NULL, NULL, &error);
-  if (peer == NULL)
-    {
-      g_debug ("%s is not listed: %s", sighting->instance, error->message);
-      return;
-    }
-  take_from_others (messenger, peer, sighting);
-  was_online = peer_is_announced (peer);
-  messenger_peer_changed (messenger, peer, peer_add_sighting (peer, sighting));
-  if (!was_online)
-    roster_save (messenger->roster, peer, NULL);
-  learn_from_record (messenger, peer);
-  recognise (messenger, peer);
-  trust_compare_looks (messenger, peer);
-  streams_forget_pause (peer);
   streams_reconsider (messenger);
-  conversation_pump (messenger, peer);
   if (messenger->looked && !messenger->settled)
     settle (messenger);
 }
@@ -181,8 +189,8 @@ lose_sighting (Messenger *messenger, Peer *peer, guint interface, GSocketFamily 
   conversation_unreachable (messenger, peer);
 }
 
-static void
-on_gone (const char *instance, guint interface, GSocketFamily family, gpointer user_data)
+void
+link_gone (const char *instance, guint interface, GSocketFamily family, gpointer user_data)
 {
   Messenger *messenger = user_data;
   GPtrArray *same = roster_named (messenger->roster, instance);
@@ -290,7 +298,7 @@ static void
 start_discovery (Messenger *messenger)
 {
   static const DiscoveryEvents events
-      = { on_ready, on_published, link_seen, on_gone, on_settled, on_discovery_changed };
+      = { on_ready, on_published, link_seen, link_gone, on_settled, on_discovery_changed };
   g_auto (GStrv) interfaces = settings_get_list (messenger->settings, "interfaces");
   g_auto (GStrv) ignore = settings_get_list (messenger->settings, "ignore");
   DiscoveryConfig config = { .interfaces = (const char *const *) interfaces };

@@ -85,6 +85,7 @@ void fault_over (Messenger *messenger);
 void link_publish (Messenger *messenger);       /* our record, or its goodbye, as the status wants it */
 void link_update_record (Messenger *messenger); /* what is in it changed */
 void link_seen (const Sighting *sighting, gpointer messenger);
+void link_gone (const char *instance, guint interface, GSocketFamily family, gpointer messenger);
 void link_resolve_added (Messenger *messenger, Peer *peer);
 void link_resettle (Messenger *messenger, const char *instance); /* whose the records of that name are may have changed */
 
