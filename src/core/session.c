@@ -340,7 +340,7 @@ static void
 refuse_stanza (Session *session, const Node *node, StanzaKind kind)
 {
   if (kind == STANZA_MESSAGE || kind == STANZA_IQ_GET || kind == STANZA_IQ_SET)
-    session_send_node (session, stanza_iq_error (node, "auth", "not-authorized"));
+    session_send_node (session, stanza_error (node, "auth", "not-authorized"));
 }
 
 void

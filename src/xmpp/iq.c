@@ -48,5 +48,5 @@ iq_answer (const Node *request)
   for (guint i = 0; child != NULL && i < G_N_ELEMENTS (table); i++)
     if (node_is (child, table[i].name, table[i].ns))
       return table[i].answer (request, child);
-  return stanza_iq_error (request, "cancel", "service-unavailable");
+  return stanza_error (request, "cancel", "service-unavailable");
 }

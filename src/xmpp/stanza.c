@@ -439,16 +439,22 @@ stanza_append_chat_state (GString *out, const char *from, const char *to, ChatSt
   g_string_append (out, " xmlns='" NS_CHAT_STATES "'/></message>");
 }
 
+static Node *
+stanza_new (const char *name, const char *from, const char *to, const char *type, const char *id)
+{
+  Node *stanza = node_new (name, NS_CLIENT);
+
+  node_set (stanza, "type", type);
+  node_set (stanza, "from", from);
+  node_set (stanza, "to", to);
+  node_set (stanza, "id", id);
+  return stanza;
+}
+
 Node *
 stanza_iq_request (const char *from, const char *to, const char *type, const char *id)
 {
-  Node *iq = node_new ("iq", NS_CLIENT);
-
-  node_set (iq, "type", type);
-  node_set (iq, "from", from);
-  node_set (iq, "to", to);
-  node_set (iq, "id", id);
-  return iq;
+  return stanza_new ("iq", from, to, type, id);
 }
 
 Node *
@@ -459,13 +465,13 @@ stanza_iq_result (const Node *request)
 }
 
 Node *
-stanza_iq_error (const Node *request, const char *type, const char *condition)
+stanza_error (const Node *refused, const char *type, const char *condition)
 {
-  Node *iq = stanza_iq_request (node_get (request, "to"), node_get (request, "from"), "error",
-                                node_get (request, "id"));
-  Node *error = node_add (iq, "error", NS_CLIENT);
+  Node *answer = stanza_new (refused->name, node_get (refused, "to"), node_get (refused, "from"), "error",
+                             node_get (refused, "id"));
+  Node *error = node_add (answer, "error", NS_CLIENT);
 
   node_set (error, "type", type);
   node_add (error, condition, NS_STANZA_ERROR);
-  return iq;
+  return answer;
 }

@@ -72,8 +72,9 @@ void stanza_append_chat_state (GString *out, const char *from, const char *to, C
 
 /* Answers to an IQ: from and to swapped, same id. The caller owns them. */
 Node *stanza_iq_result (const Node *request);
-Node *stanza_iq_error (const Node *request, const char *type, const char *condition);
 Node *stanza_iq_request (const char *from, const char *to, const char *type, const char *id);
+/* stanza_error: the same to a request or a message that is refused (RFC 6120 8.3). */
+Node *stanza_error (const Node *refused, const char *type, const char *condition);
 
 const char *chat_state_name (ChatState state); /* "composing"; NULL for NONE */
 ChatState   chat_state_from_name (const char *name);

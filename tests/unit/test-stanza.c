@@ -268,12 +268,31 @@ test_kinds (void)
     }
 }
 
+/* A message is refused by a message, or who wrote it does not know what is meant. */
+static void
+test_message_refused (void)
+{
+  g_autoptr (Node) message = node_new ("message", NS_CLIENT);
+  g_autoptr (Node) error = NULL;
+  g_autoptr (GString) out = g_string_new (NULL);
+
+  node_set (message, "from", "a@b");
+  node_set (message, "to", "c@d");
+  node_set (message, "id", "m1");
+  node_add_text_element (message, "body", NS_CLIENT, "hello");
+  error = stanza_error (message, "auth", "not-authorized");
+  writer_append (out, error, NS_CLIENT);
+  g_assert_cmpstr (out->str, ==,
+                   "<message type='error' from='c@d' to='a@b' id='m1'><error type='auth'>"
+                   "<not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>");
+}
+
 static void
 test_iq_answers (void)
 {
   g_autoptr (Node) request = stanza_iq_request ("a@b", "c@d", "get", "7");
   g_autoptr (Node) result = stanza_iq_result (request);
-  g_autoptr (Node) error = stanza_iq_error (request, "cancel", "service-unavailable");
+  g_autoptr (Node) error = stanza_error (request, "cancel", "service-unavailable");
   g_autoptr (GString) out = g_string_new (NULL);
 
   writer_append (out, result, NS_CLIENT);
@@ -298,5 +317,6 @@ main (int argc, char **argv)
   g_test_add_func ("/stanza/limit/id", test_limit_id);
   g_test_add_func ("/stanza/kinds", test_kinds);
   g_test_add_func ("/stanza/iq-answers", test_iq_answers);
+  g_test_add_func ("/stanza/message-refused", test_message_refused);
   return g_test_run ();
 }
