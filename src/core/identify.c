@@ -306,6 +306,21 @@ greet_known (Messenger *messenger, Peer *peer, const guint8 *key, const char *na
   return peer;
 }
 
+/* Who is known in clear is not joined to a key that is shown under his name; but what was written since his record speaks of a key was
+ * never meant for clear text. */
+static Peer *
+part_from (Messenger *messenger, Peer *clear, const guint8 *key, const char *name)
+{
+  Peer *peer = messenger_add_peer (messenger, name, NULL, key, NULL);
+
+  if (peer == NULL || clear == NULL || clear->queued == 0)
+    return peer;
+  outbox_move_encrypted (messenger->db, clear->row->id, peer->row->id, NULL);
+  conversation_recount (messenger, clear);
+  conversation_recount (messenger, peer);
+  return peer;
+}
+
 /* A key that nobody has shown before. */
 static Peer *
 greet_new (Messenger *messenger, Peer *dialled, const guint8 *key, const char *name, gboolean *restricted)
@@ -329,7 +344,7 @@ greet_new (Messenger *messenger, Peer *dialled, const guint8 *key, const char *n
   if (peer != NULL && !trust_is_known_in_clear (messenger, peer))
     peer_set_key (peer, key);
   else
-    peer = messenger_add_peer (messenger, name, NULL, key, NULL);
+    peer = part_from (messenger, peer, key, name);
   if (peer == NULL)
     return NULL;
   trust_greeted (messenger, peer);

@@ -83,6 +83,9 @@ GArray *outbox_change (Database *db, gint64 peer, MessageState from, MessageStat
 GArray *outbox_expire (Database *db, gint64 now, GError **error);
 gint64  outbox_next_expiry (Database *db); /* the earliest, or 0 */
 
+/* outbox_move_encrypted: what is QUEUED for @from, and was written for who holds a key, is for @to. */
+gboolean outbox_move_encrypted (Database *db, gint64 from, gint64 to, GError **error);
+
 /* outbox_peers: ids of the peers that have something QUEUED. gint64. */
 GArray *outbox_peers (Database *db, GError **error);
 

@@ -81,6 +81,28 @@ outbox_next_expiry (Database *db)
     db, database_prepare (db, "SELECT min(expires) FROM message WHERE expires > 0 AND " SCHEMA_WAITING), 0);
 }
 
+gboolean
+outbox_move_encrypted (Database *db, gint64 from, gint64 to, GError **error)
+{
+  static const char *const steps[] = {
+    "UPDATE OR IGNORE wire_id SET peer = ?2 WHERE peer = ?1 AND direction = 1"
+    " AND seq IN (SELECT seq FROM message WHERE peer = ?1 AND state = 1 AND encrypted = 1)",
+    "UPDATE message SET peer = ?2 WHERE peer = ?1 AND direction = 1 AND state = 1 AND encrypted = 1",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (steps); i++)
+    {
+      sqlite3_stmt *stmt = database_prepare (db, steps[i]);
+
+      sqlite3_bind_int64 (stmt, 1, from);
+      sqlite3_bind_int64 (stmt, 2, to);
+      if (!database_write (db, stmt, error))
+        return FALSE;
+    }
+  database_tally_clear (db);
+  return TRUE;
+}
+
 GArray *
 outbox_peers (Database *db, GError **error)
 {
