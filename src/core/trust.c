@@ -62,7 +62,7 @@ trust_claimed (Messenger *messenger, Peer *owner, const guint8 *key)
 void
 trust_downgraded (Messenger *messenger, Peer *peer)
 {
-  if (peer->downgraded)
+  if (peer->downgraded || trust_policy (messenger, peer) == ENCRYPTION_NEVER) /* then it is ours that offers nothing */
     return;
   peer->downgraded = TRUE;
   g_warning ("'%s' should encrypt, and offers nothing: nothing is sent to it", peer->row->instance);
@@ -86,6 +86,7 @@ trust_proven (Messenger *messenger, Peer *peer)
     }
   if (peer->row->trust == TRUST_NEW && peer->queued > 0) /* the user wrote to it before it showed its key */
     peer->row->trust = TRUST_PINNED;
+  trust_compare_looks (messenger, peer);
   save (messenger, peer);
 }
 
@@ -224,6 +225,7 @@ trust_pin (Messenger *messenger, Peer *peer)
   if (peer->row->key == NULL || peer->row->trust != TRUST_NEW)
     return;
   peer->row->trust = TRUST_PINNED;
+  trust_compare_looks (messenger, peer);
   save (messenger, peer);
 }
 
