@@ -2,8 +2,10 @@
 #include "side.h"
 
 #include <glib/gstdio.h>
+#include <string.h>
 
 #include "base/limits.h"
+#include "core/messenger-private.h"
 
 static gboolean
 on_bound (gpointer user_data)
@@ -93,12 +95,49 @@ side_start (Side *side)
 }
 
 void
+side_restart (Side *side)
+{
+  g_autofree char *port = g_strdup_printf ("%u", messenger_port (side->messenger));
+
+  side_configure (side, "port", port);
+  side_stop (side);
+  side_start (side);
+  g_assert_cmpuint (messenger_port (side->messenger), ==, g_ascii_strtoull (port, NULL, 10));
+}
+
+void
+side_see (Side *side, const char *instance, guint16 port, const char *first, ...)
+{
+  g_autoptr (Sighting) sighting = g_new0 (Sighting, 1);
+  va_list args;
+
+  sighting->instance = g_strdup (instance);
+  sighting->interface = 1;
+  sighting->family = G_SOCKET_FAMILY_IPV4;
+  sighting->address = g_inet_socket_address_new_from_string ("127.0.0.1", port);
+  sighting->txt = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  va_start (args, first);
+  for (const char *string = first; string != NULL; string = va_arg (args, const char *))
+    g_ptr_array_add (sighting->txt, g_bytes_new (string, strlen (string)));
+  va_end (args);
+  link_seen (sighting, side->messenger);
+  set_peer (side, roster_by_instance (messenger_roster (side->messenger), instance));
+}
+
+void
+side_miss (Side *side, const char *instance)
+{
+  link_gone (instance, 1, G_SOCKET_FAMILY_IPV4, side->messenger);
+}
+
+void
 side_stop (Side *side)
 {
   set_peer (side, NULL);
   messenger_stop (side->messenger);
   g_signal_handlers_disconnect_by_data (side->messenger, side);
   g_clear_object (&side->messenger);
+  side->identity = NULL;
   g_clear_pointer (&side->db, database_close);
 }
 
@@ -149,7 +188,8 @@ remove_folder (const char *folder)
 void
 side_free (Side *side)
 {
-  side_stop (side);
+  if (side->messenger != NULL)
+    side_stop (side);
   remove_folder (side->folder);
   g_ptr_array_unref (side->received);
   g_free (side->folder);

@@ -50,6 +50,13 @@ void  side_free (Side *side);
 void side_stop (Side *side);
 void side_start (Side *side);
 
+/* side_restart: the same at once, at the same port. */
+void side_restart (Side *side);
+
+/* side_see: mDNS shows @instance at 127.0.0.1:@port from now on, with @first and so on, NULL last, in its record. side_miss: it does not. */
+void side_see (Side *side, const char *instance, guint16 port, const char *first, ...) G_GNUC_NULL_TERMINATED;
+void side_miss (Side *side, const char *instance);
+
 /* side_add: the other one is at 127.0.0.1:@port, and may be written to: in clear by a side in clear. */
 void side_add (Side *side, guint16 port);
 /* side_meet: waits until both have a stream. */

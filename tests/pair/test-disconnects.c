@@ -150,19 +150,6 @@ test_never_acknowledged (void)
   pair_close (&pair);
 }
 
-/* Ends the daemon of @side and starts it again, where the proxy looks for it. */
-static void
-restart_side (Side *side)
-{
-  guint16 port = messenger_port (side->messenger);
-  g_autofree char *text = g_strdup_printf ("%u", port);
-
-  side_configure (side, "port", text);
-  side_stop (side);
-  side_start (side);
-  g_assert_cmpuint (messenger_port (side->messenger), ==, port);
-}
-
 /* A receiver that restarts and a sender that restarts: what was on the way goes again. */
 static void
 test_restarts (gconstpointer kind)
@@ -182,7 +169,7 @@ test_restarts (gconstpointer kind)
           side_send (pair.juliet, text);
         }
       side_wait (pair.romeo->received->len > before + 20);
-      restart_side (round % 2 == 0 ? pair.romeo : pair.juliet);
+      side_restart (round % 2 == 0 ? pair.romeo : pair.juliet);
       hurry (pair.juliet, pair.to_romeo);
       side_meet (pair.juliet, pair.romeo);
     }

@@ -270,12 +270,8 @@ test_effect_that_writes (void)
 static void
 rename_side (Side *side, const char *instance)
 {
-  g_autofree char *port = g_strdup_printf ("%u", messenger_port (side->messenger));
-
   side_configure (side, "instance", instance);
-  side_configure (side, "port", port);
-  side_stop (side);
-  side_start (side);
+  side_restart (side);
 }
 
 /* Somebody else answers where romeo was: he is somebody new, and gets nothing that was for romeo. */
