@@ -120,7 +120,7 @@ exit 0
     with open(log) as file:
         rows = [line.rstrip('\n').split('|', 3) for line in file]
     equal([row[3] for row in rows], ['$(touch $HOME/owned) `id`;', 'again', 'again', 'wrong', 'json', 'last'])
-    equal({tuple(row[:2]) for row in rows}, {('juliet', 'plain')})
+    equal({tuple(row[:2]) for row in rows}, {('juliet', 'new')})
     with open(os.path.join(romeo.home, 'json')) as file:
         message = json.load(file)
     equal((message['body'], message['peer'], str(message['seq'])), ('json', 'juliet', rows[4][2]))

@@ -28,11 +28,11 @@ def test_alias(stage):
 
 
 def test_policy_and_block(stage):
-    juliet, romeo = couple(stage, allow=False)
-    equal(romeo.cli('policy', 'juliet').stdout, 'plaintext=ask\n')
+    juliet, romeo = couple(stage, clear=True, allow=False)
+    equal(romeo.cli('policy', 'juliet').stdout, 'plaintext=ask\nencryption=default\n')
     for word in ('allow', 'allow', 'ask'):
         romeo.cli('policy', 'juliet', 'plaintext=' + word)
-        equal(romeo.json('policy', 'juliet')['policy'], {'plaintext': word})
+        equal(romeo.json('policy', 'juliet')['policy'], {'plaintext': word, 'encryption': 'default'})
     romeo.cli('policy', 'juliet', 'plaintext=maybe', check=2)
     juliet.allow(romeo)
     for _ in range(2):
@@ -52,7 +52,7 @@ def test_forget(stage):
     romeo.cli('forget', 'juliet')
     equal(romeo.json('history')['messages'], [])
     equal(romeo.json('alias')['aliases'], [])
-    equal(romeo.cli('policy', 'juliet').stdout, 'plaintext=ask\n')
+    equal(romeo.peers()['juliet@pronto']['trust'], 'new')
 
 
 def test_history(stage):

@@ -73,6 +73,7 @@ def test_when_done(stage):
     shell.program('make', 'echo building; exit 2')
     equal(shell.run('hearby send juliet --when-done -- make -j8 check; rc=$?; exit $rc', check=2).stdout, 'building\n')
     juliet.consumer().wait_for({'body': 'failed (2) after 0s: make -j8 check'})
+    romeo.cli('send', 'juliet', '--wait=delivered', 'that was all')
     juliet.stop()
     romeo.wait_offline(juliet)
     shell.program('make', 'exit 0')           # nobody is there: it stays queued, and the job does not fail

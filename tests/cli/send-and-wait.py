@@ -19,7 +19,7 @@ def last(person, **wanted):
 
 
 def test_unencrypted(stage):
-    juliet, romeo = couple(stage, allow=False)
+    juliet, romeo = couple(stage, clear=True, allow=False)
     done = romeo.cli('send', 'juliet', 'no', check=5)
     assert 'policy juliet plaintext=allow' in done.stderr, done.stderr
     equal(romeo.json('send', 'juliet', 'no', check=5)['error']['name'], 'Unencrypted')
@@ -28,6 +28,19 @@ def test_unencrypted(stage):
     events.wait_for({'body': 'this once'})
     romeo.cli('send', 'juliet', 'no', check=5)
     equal(juliet.received(), ['this once'])
+
+
+def test_encrypted(stage):
+    """Nobody is asked anything; whom one wrote to is pinned to his key, whoever only wrote to one is not."""
+    juliet, romeo = couple(stage)
+    equal(romeo.peers()[juliet.instance]['trust'], 'new')
+    romeo.cli('send', 'juliet', '--wait=delivered', '--timeout=20', 'first')
+    equal(romeo.peers()[juliet.instance]['trust'], 'pinned')
+    equal(juliet.peers()[romeo.instance]['trust'], 'new')
+    equal([last(person, body='first')['encrypted'] for person in (juliet, romeo)], [True, True])
+    juliet.cli('send', 'romeo', '--plaintext', '--wait=delivered', '--timeout=20', 'a permission is no request')
+    equal(juliet.peers()[romeo.instance]['trust'], 'pinned')
+    equal(last(romeo, direction='in')['encrypted'], True)
 
 
 def test_levels(stage):
@@ -51,6 +64,7 @@ def test_levels(stage):
 
 def test_away(stage):
     juliet, romeo = couple(stage)
+    romeo.cli('send', 'juliet', '--wait=delivered', 'hello')
     juliet.stop()
     romeo.wait_offline(juliet)
     equal(romeo.json('send', 'juliet', '--now', 'now', check=11)['error']['name'], 'PeerOffline')
@@ -64,11 +78,12 @@ def test_away(stage):
     romeo.start()
     juliet.start()
     equal(waiting.wait_exit(), 0)
-    equal(juliet.received(), ['kept', 'patient'])
+    equal(juliet.received(), ['hello', 'kept', 'patient'])
 
 
 def test_cancel(stage):
     juliet, romeo = couple(stage)
+    romeo.cli('send', 'juliet', '--wait=delivered', 'hello')
     juliet.stop()
     romeo.wait_offline(juliet)
     waiting = romeo.host.popen(hearbytest.HEARBY, 'send', 'juliet', '--wait=delivered', 'not any more', env=romeo.environment())
@@ -135,5 +150,5 @@ def test_when_done_signal(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_unencrypted, test_levels, test_away, test_cancel, test_once, test_stdin_and_correction, test_nobody,
+    hearbytest.main(test_unencrypted, test_encrypted, test_levels, test_away, test_cancel, test_once, test_stdin_and_correction, test_nobody,
                     test_when_done, test_when_done_signal)

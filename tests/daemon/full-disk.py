@@ -40,7 +40,6 @@ def couple(stage, full):
     bus = juliet.on_bus()
     bus.wait_peer(romeo, Online=True)
     romeo.wait_online(juliet)
-    juliet.allow(romeo)
     juliet.cli('send', romeo.instance, '--wait=delivered', '--timeout=20', 'first')
     return juliet, romeo, bus, disk
 

@@ -90,7 +90,6 @@ def test_each_once_and_in_order(stage):
     romeo.cli('add', '127.0.0.1:5298', check=False)     # who has no name yet for who just called
     sender = Sender(juliet, romeo, seed)
     sender.bus.wait_peer(romeo, Online=True)
-    juliet.allow(romeo)
 
     kills = 0
     while sender.left:

@@ -67,19 +67,22 @@ def packets(listener):
             return found
 
 
-def on_every_discovery(stage, discovery):
+def on_every_discovery(stage, discovery, clear):
+    settings = {'encryption': 'never'} if clear else {}
     pronto = stage.host('pronto')
     logind = Logind(pronto)
-    juliet = stage.person(pronto, 'juliet', discovery=discovery)
-    romeo = stage.person(stage.host('forza'), 'romeo')
-    nurse = stage.person(stage.host('verona'), 'nurse')
+    juliet = stage.person(pronto, 'juliet', discovery=discovery, settings=settings)
+    romeo = stage.person(stage.host('forza'), 'romeo', settings=settings)
+    nurse = stage.person(stage.host('verona'), 'nurse', settings=settings)
     logind.take_lock()
     bus, there = juliet.on_bus(), romeo.on_bus()
     for person in (romeo, nurse):
         bus.wait_peer(person, Online=True)
-        juliet.allow(person)
+        if clear:
+            juliet.allow(person)
     there.wait_peer(juliet, Online=True)
-    juliet.send(romeo, 'good night', '--wait=delivered')
+    for person in (romeo, nurse):
+        juliet.send(person, 'good night', '--wait=delivered')
     nurse.stop()
     bus.wait_peer(nurse, Online=False)
     seq = int(juliet.send(nurse, 'are you there?'))
@@ -89,7 +92,8 @@ def on_every_discovery(stage, discovery):
     logind.wait_released()
     if not any(GOODBYE in packet and juliet.instance.encode() in packet for packet in packets(ears)):
         raise Failed('the machine may sleep before the goodbye is on the link')
-    bus.wait_signal(lambda m: m.member == 'MessageChanged' and m.args == [seq, {'state': 'held', 'reason': 'sleep'}])
+    if clear:
+        bus.wait_signal(lambda m: m.member == 'MessageChanged' and m.args == [seq, {'state': 'held', 'reason': 'sleep'}])
     there.wait_peer(juliet, Online=False)
     raw = hearbytest.RawPeer.connect(romeo.host, pronto.address, 5298)   # nobody is let in
     raw.open(romeo.instance, juliet.instance)
@@ -98,23 +102,31 @@ def on_every_discovery(stage, discovery):
     logind.prepare(False)
     logind.take_lock()                                                 # and so the next time
     there.wait_peer(juliet, Online=True)
-    romeo.allow(juliet)
+    if clear:
+        romeo.allow(juliet)
     romeo.send(juliet, 'good morning', '--wait=delivered')
     nurse.start()
     bus.wait_peer(nurse, Online=True)
     juliet.send(nurse, 'good morning', '--wait=delivered')
-    equal(nurse.received(), ['good morning'])
-    juliet.allow(nurse)
-    bus.wait_signal(lambda m: m.member == 'MessageChanged' and m.args[0] == seq and m.args[1]['state'] == 'delivered')
-    equal(nurse.received(), ['good morning', 'are you there?'])
+    if clear:
+        equal(nurse.received(), ['good night', 'good morning'])
+        juliet.allow(nurse)
+        bus.wait_signal(lambda m: m.member == 'MessageChanged' and m.args[0] == seq and m.args[1]['state'] == 'delivered')
+        equal(nurse.received(), ['good night', 'good morning', 'are you there?'])
+    else:
+        equal(nurse.received(), ['good night', 'are you there?', 'good morning'])
 
 
 def test_embedded(stage):
-    on_every_discovery(stage, 'embedded')
+    on_every_discovery(stage, 'embedded', False)
+
+
+def test_embedded_in_clear(stage):
+    on_every_discovery(stage, 'embedded', True)
 
 
 def test_avahi(stage):
-    on_every_discovery(stage, 'avahi')
+    on_every_discovery(stage, 'avahi', True)
 
 
 def test_streams_are_closed_first(stage):
@@ -150,4 +162,4 @@ def test_logind_comes_and_goes(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_embedded, test_avahi, test_streams_are_closed_first, test_logind_comes_and_goes)
+    hearbytest.main(test_embedded, test_embedded_in_clear, test_avahi, test_streams_are_closed_first, test_logind_comes_and_goes)

@@ -10,6 +10,8 @@ import hearbytest
 from hearbytest import equal
 
 STRANGER = 'mercutio@forza'
+HOUR, WEEK = 3600, 7 * 24 * 3600
+CLEAR = {'encryption': 'never'}
 
 
 def couple(stage, **settings):
@@ -18,6 +20,8 @@ def couple(stage, **settings):
     bus = juliet.on_bus()
     bus.wait_peer(romeo, Online=True)
     romeo.wait_online(juliet)
+    if settings.get('encryption') == 'never':
+        juliet.allow(romeo)
     return juliet, romeo, bus
 
 
@@ -39,23 +43,52 @@ def leave(bus, person):
     bus.wait_peer(person, Online=False)
 
 
-def test_expires(stage):
-    juliet, romeo, bus = couple(stage)
-    juliet.allow(romeo)
+def say_hello(juliet, romeo):
+    """From now on it is known who romeo is."""
+    juliet.send(romeo, 'hello', '--wait=delivered')
+
+
+def expires(stage, most, **settings):
+    juliet, romeo, bus = couple(stage, **settings)
+    say_hello(juliet, romeo)
     leave(bus, romeo)
     first = juliet.send(romeo, 'in a second', '--expire=1')
-    second = juliet.send(romeo, 'in an hour')
+    second = juliet.send(romeo, 'at the end', '--expire=30d')
     wait_state(bus, first, 'expired')
+    message, = bus.manager('ListMessages', 'a{sv}', {'since_seq': ('t', int(second) - 1), 'limit': ('u', 1)})[0]
+    equal(round((message['expires'] - message['time']) / 1e6), most, 'the life of what waits')
     romeo.start()
     wait_state(bus, second, 'delivered')
-    equal(romeo.received(), ['in an hour'])
+    equal(romeo.received(), ['hello', 'at the end'])
     equal(bus.peers()[bus.find(romeo)]['Queued'], 0)
 
 
-def test_held_on_another_network(stage):
-    """Who has a name there may be somebody else: it takes the user's yes again."""
+def test_expires(stage):
+    expires(stage, WEEK)
+
+
+def test_expires_in_clear(stage):
+    expires(stage, HOUR, **CLEAR)
+
+
+def test_kept_on_another_network(stage):
+    """A key is who somebody is, wherever that is."""
     juliet, romeo, bus = couple(stage)
-    juliet.allow(romeo)
+    say_hello(juliet, romeo)
+    leave(bus, romeo)
+    seq = juliet.send(romeo, 'for romeo')
+    juliet.host.run('ip', 'addr', 'add', '10.99.0.1/24', 'dev', 'eth0')
+    while 'the network has changed' not in juliet.log():
+        juliet.daemon.wait_change(len(juliet.daemon.lines), 1)
+    equal(state_of(bus, seq), 'queued')
+    romeo.start()
+    wait_state(bus, seq, 'delivered')
+    equal(romeo.received(), ['hello', 'for romeo'])
+
+
+def test_held_on_another_network(stage):
+    """In clear who has a name there may be somebody else: it takes the user's yes again."""
+    juliet, romeo, bus = couple(stage, **CLEAR)
     leave(bus, romeo)
     seq = juliet.send(romeo, 'for the old network')
     juliet.host.run('ip', 'addr', 'add', '10.99.0.1/24', 'dev', 'eth0')
@@ -73,8 +106,7 @@ def test_held_on_another_network(stage):
 
 def test_held_over_a_restart(stage):
     """The same when the network changed while no daemon ran."""
-    juliet, romeo, bus = couple(stage)
-    juliet.allow(romeo)
+    juliet, romeo, bus = couple(stage, **CLEAR)
     leave(bus, romeo)
     seq = juliet.send(romeo, 'for the old network')
     juliet.stop()
@@ -109,14 +141,14 @@ def test_yes_for_now_only(stage):
 
 def test_taken_back(stage):
     juliet, romeo, bus = couple(stage)
-    juliet.allow(romeo)
+    say_hello(juliet, romeo)
     leave(bus, romeo)
     first, second = juliet.send(romeo, 'oh no'), juliet.send(romeo, 'oh yes')
     bus.manager('CancelMessage', 'ta{sv}', int(first), {})
     wait_state(bus, first, 'failed', reason='Canceled')
     romeo.start()
     wait_state(bus, second, 'delivered')
-    equal(romeo.received(), ['oh yes'])
+    equal(romeo.received(), ['hello', 'oh yes'])
     for seq, name in ((second, 'Failed'), (first, 'Failed'), (4711, 'NotFound')):
         try:
             bus.manager('CancelMessage', 'ta{sv}', int(seq), {})
@@ -129,7 +161,6 @@ def test_taken_back(stage):
 def test_same_key(stage):
     """A key does nothing a second time, whoever asks and whatever happened meanwhile."""
     juliet, romeo, bus = couple(stage)
-    juliet.allow(romeo)
     seqs = {juliet.send(romeo, 'once', '--id', 'disk-full') for _ in range(3)}
     juliet.stop()
     juliet.start()
@@ -152,7 +183,6 @@ def traces(person, word):
 
 def test_no_history(stage):
     juliet, romeo, bus = couple(stage, history='off')
-    juliet.allow(romeo)
     word = 'xyzzy-plugh-%d' % os.getpid()
     assert not traces(juliet, word)
     juliet.send(romeo, 'the word is ' + word, '--wait=delivered')
@@ -173,7 +203,6 @@ def test_no_history(stage):
 def test_same_key_without_history(stage):
     """How it ended is told while somebody waits; later nobody knows, and nobody waits for ever."""
     juliet, romeo, bus = couple(stage, history='off')
-    juliet.allow(romeo)
     for _ in range(10):
         juliet.send(romeo, 'hello', '--wait=delivered', '--timeout=20')
     number = juliet.send(romeo, 'hello', '--id=once', '--wait=delivered', '--timeout=20')
@@ -184,5 +213,5 @@ def test_same_key_without_history(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_expires, test_held_on_another_network, test_held_over_a_restart, test_yes_for_now_only, test_taken_back,
+    hearbytest.main(test_expires, test_expires_in_clear, test_kept_on_another_network, test_held_on_another_network, test_held_over_a_restart, test_yes_for_now_only, test_taken_back,
                     test_same_key, test_no_history, test_same_key_without_history)

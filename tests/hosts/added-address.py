@@ -37,8 +37,8 @@ def test_routed(stage):
 
 
 def chat(juliet, romeo, to_romeo, to_juliet, word):
-    juliet.cli('send', '--plaintext', '--wait=delivered', '--timeout=15', to_romeo, word + ' from juliet')
-    romeo.cli('send', '--plaintext', '--wait=delivered', '--timeout=15', to_juliet, word + ' from romeo')
+    juliet.cli('send', '--wait=delivered', '--timeout=15', to_romeo, word + ' from juliet')
+    romeo.cli('send', '--wait=delivered', '--timeout=15', to_juliet, word + ' from romeo')
     equal(romeo.received()[-1], word + ' from juliet')
     equal(juliet.received()[-1], word + ' from romeo')
 

@@ -27,7 +27,6 @@ def test(discovery):
         romeo = stage.person(forza, 'romeo', discovery=discovery)
         bus = juliet.on_bus()
         bus.wait_peer(romeo, Online=True)
-        juliet.allow(romeo)
         send_and_see(juliet, romeo, 'before')
 
         deaths = responders(discovery, (juliet, romeo))

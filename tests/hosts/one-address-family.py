@@ -21,7 +21,6 @@ def talk(stage, first, second, wanted, **families):
             equal((interface, how), ('eth0', 'mdns'))
             if not address.startswith(wanted) or (wanted == 'fe80:' and not address.endswith('%eth0')):
                 raise hearbytest.Failed('address is %r' % address)
-        me.allow(other)
         events = other.consumer()
         me.cli('send', '--wait=delivered', '--timeout=15', other.instance, 'by %s' % wanted)
         equal(events.wait_for({'type': 'message'})['body'], 'by %s' % wanted)

@@ -2,6 +2,7 @@
 """When both sides have something to say at the same moment, everything arrives once, on whatever streams."""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
+import functools
 import os
 import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -12,15 +13,24 @@ from hearbytest import equal
 ROUNDS = 5
 
 
-def test_two_of_us(stage):
-    juliet = stage.person(stage.host('pronto'), 'juliet')
-    romeo = stage.person(stage.host('forza'), 'romeo')
-    juliet.on_bus().wait_peer(romeo, Online=True)
-    romeo.on_bus().wait_peer(juliet, Online=True)
-    juliet.allow(romeo)
-    romeo.allow(juliet)
+def couple(stage, clear):
+    settings = {'encryption': 'never'} if clear else {}
+    juliet = stage.person(stage.host('pronto'), 'juliet', settings=settings)
+    romeo = stage.person(stage.host('forza'), 'romeo', settings=settings)
+    for me, other in ((juliet, romeo), (romeo, juliet)):
+        me.on_bus().wait_peer(other, Online=True)
+        if clear:
+            me.allow(other)
+    return juliet, romeo
+
+
+def two_of_us(stage, clear):
+    juliet, romeo = couple(stage, clear)
     streams = {juliet: juliet.consumer(), romeo: romeo.consumer()}
-    wanted = {juliet: [], romeo: []}
+    for me, other in ((juliet, romeo), (romeo, juliet)):
+        me.send(other, 'hello')
+        streams[other].wait_for({'body': 'hello'})
+    wanted = {juliet: ['hello'], romeo: ['hello']}
 
     for i in range(ROUNDS):
         # Both want to speak at the moment they see each other again: each has a full outbox and no stream.
@@ -43,15 +53,10 @@ def test_two_of_us(stage):
         equal(me.received(), wanted[me], 'what %s got' % me.name)
 
 
-def test_at_the_same_millisecond(stage):
+def same_millisecond(stage, clear):
     """No stream yet, and two SendMessage calls posted together."""
-    juliet = stage.person(stage.host('pronto'), 'juliet')
-    romeo = stage.person(stage.host('forza'), 'romeo')
+    juliet, romeo = couple(stage, clear)
     buses = {juliet: juliet.on_bus(), romeo: romeo.on_bus()}
-    buses[juliet].wait_peer(romeo, Online=True)
-    buses[romeo].wait_peer(juliet, Online=True)
-    juliet.allow(romeo)
-    romeo.allow(juliet)
     paths = {juliet: buses[juliet].find(romeo), romeo: buses[romeo].find(juliet)}
     for i in range(20):
         for me in (juliet, romeo):
@@ -62,4 +67,5 @@ def test_at_the_same_millisecond(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_two_of_us, test_at_the_same_millisecond)
+    hearbytest.main(*((name + (' in clear' if clear else ''), functools.partial(test, clear=clear)) for clear in (False, True)
+                      for name, test in (('two of us', two_of_us), ('at the same millisecond', same_millisecond))))

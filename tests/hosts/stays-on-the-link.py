@@ -34,7 +34,7 @@ def test_destinations(stage):
     juliet.cli('wait', 'online', romeo.instance, '--timeout', '20')
     romeo.cli('wait', 'online', juliet.instance, '--timeout', '20')
     for me, other in ((juliet, romeo), (romeo, juliet)):
-        me.cli('send', '--plaintext', '--wait=delivered', other.instance, 'see https://example.org/')
+        me.cli('send', '--wait=delivered', other.instance, 'see https://example.org/')
     juliet.cli('status', 'away', 'lunch')
     juliet.stop()
 

@@ -16,25 +16,38 @@ TEXT = "Grüße, Romeo: <b>&'\"\nsecond line 👍 \u202e \x07"
 CLEAN = "Grüße, Romeo: <b>&'\"\nsecond line 👍"
 
 
-def two(stage, first, second):
+def two(stage, first, second, settings):
     begin = time.monotonic()
-    juliet = stage.person(stage.host('pronto'), 'juliet', discovery=first)
-    romeo = stage.person(stage.host('forza'), 'romeo', discovery=second)
+    juliet = stage.person(stage.host('pronto'), 'juliet', discovery=first, settings=settings)
+    romeo = stage.person(stage.host('forza'), 'romeo', discovery=second, settings=settings)
     juliet.cli('wait', 'online', romeo.instance, '--timeout', '20')
     romeo.cli('wait', 'online', juliet.instance, '--timeout', '20')
     hearbytest.diag('%s and %s: both up and seen after %.2f s, avahi included' % (first, second, time.monotonic() - begin))
     return juliet, romeo
 
 
-def check_lists(juliet, romeo):
+def check_lists(juliet, romeo, trust):
     for me, other in ((juliet, romeo), (romeo, juliet)):
         equal(me.online(), [other.instance], 'who is online')
         peer = me.peers()[other.instance]
-        equal((peer['status'], peer['trust']), ('available', 'plain'))
+        equal((peer['status'], peer['trust']), ('available', trust))
         equal(me.json('status')['instance'], me.instance)
 
 
 def check_talk(juliet, romeo):
+    for me, other in ((juliet, romeo), (romeo, juliet)):
+        events = other.consumer()
+        me.send(other, TEXT)
+        got = events.wait_for({'type': 'message'})
+        if not got['body'].startswith(CLEAN):
+            raise hearbytest.Failed(repr(got))
+        equal((got['direction'], got['encrypted']), ('in', True))
+        me.send(other, 'x' * 65536)
+        equal(len(events.wait_for({'type': 'message'})['body']), 65536)
+        equal(me.peers()[other.instance]['trust'], 'pinned')
+
+
+def check_talk_in_clear(juliet, romeo):
     for me, other in ((juliet, romeo), (romeo, juliet)):
         events = other.consumer()
         refused = me.cli('send', other.instance, 'not in clear', check=5)
@@ -85,15 +98,19 @@ def check_goodbye(juliet, romeo):
         raise hearbytest.Failed('gone, but seen only after %.2f and %.2f s' % (took, killed))
 
 
-def test(first, second):
+def test(first, second, clear=False):
     def run(stage):
-        juliet, romeo = two(stage, first, second)
-        check_lists(juliet, romeo)
-        check_talk(juliet, romeo)
+        juliet, romeo = two(stage, first, second, {'encryption': 'never'} if clear else {})
+        check_lists(juliet, romeo, 'plain' if clear else 'new')
+        if clear:
+            check_talk_in_clear(juliet, romeo)
+        else:
+            check_talk(juliet, romeo)
         check_status(juliet, romeo)
         check_goodbye(juliet, romeo)
-    return '%s and %s' % (first, second), run
+    return '%s and %s%s' % (first, second, ' in clear' if clear else ''), run
 
 
 if __name__ == '__main__':
-    hearbytest.main(test('embedded', 'embedded'), test('avahi', 'avahi'), test('embedded', 'avahi'))
+    hearbytest.main(test('embedded', 'embedded'), test('avahi', 'avahi'), test('embedded', 'avahi'),
+                    test('embedded', 'embedded', clear=True))

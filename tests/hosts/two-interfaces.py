@@ -29,7 +29,6 @@ def two_networks(discovery):
         wait_interfaces({'eth0', 'eth1'})
         equal([name for name in romeo.peers()], [juliet.instance], 'the list')
 
-        romeo.allow(juliet)
         romeo.cli('send', '--wait=delivered', '--timeout=15', juliet.instance, 'on both')
         forza.interfaces[0].down()
         wait_interfaces({'eth1'})
