@@ -147,6 +147,16 @@ set_expiry (MessageRow *row, const Peer *peer, const SendOptions *options)
   row->expires = row->time + (options->expire_s > 0 ? MIN (options->expire_s, most) : most) * G_USEC_PER_SEC;
 }
 
+/* RFC 9562 5.7: it begins with the time, so that what is stored one after the other lies side by side in the index of both ends. */
+static char *
+new_id (gint64 now)
+{
+  g_autofree char *random = g_uuid_string_random ();
+  guint64 ms = (guint64) now / 1000;
+
+  return g_strdup_printf ("%08x-%04x-7%s", (guint) (ms >> 16), (guint) (ms & 0xffff), random + strlen ("00000000-0000-4"));
+}
+
 static MessageRow *
 row_to (Peer *peer, const char *text, const SendOptions *options, guint64 corrects)
 {
@@ -154,9 +164,9 @@ row_to (Peer *peer, const char *text, const SendOptions *options, guint64 correc
 
   row->peer = peer->row->id;
   row->direction = DIRECTION_OUT;
-  row->id = g_uuid_string_random ();
-  row->body = text_clean (text, -1, LIMIT_BODY);
   row->time = row->received = g_get_real_time ();
+  row->id = new_id (row->time);
+  row->body = text_clean (text, -1, LIMIT_BODY);
   row->state = peer->is_self ? MESSAGE_DELIVERED : MESSAGE_QUEUED;
   row->corrects = corrects;
   row->encrypted = peer_encrypts (peer);
