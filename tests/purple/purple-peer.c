@@ -9,7 +9,7 @@
  *   {"command":"close","to":…}                  the window closes: so does the stream
  *   {"command":"flood","to":…,"count":…,"size":…}    texts "0 xxx…", "1 xxx…", …
  *   {"command":"count","count":…}               instead of an event for each message, one "counted" after so many
- *   {"command":"window"}                        from now on each message is shown and logged, as by Pidgin and Finch with their defaults
+ *   {"command":"window"}                        as Pidgin and Finch do it: each message is sent from the loop, shown and logged
  *   {"command":"quit"}
  *
  * Events: signed-on, signed-off, error; buddy-on, buddy-off, buddy-status (who, alias, status, text); im (who, html: what the
@@ -283,20 +283,51 @@ command_send (JsonObject *command)
     say (who, get_text (command, "text"));
 }
 
+typedef struct
+{
+  char  *to, *filling;
+  gint64 count, next;
+} Flood;
+
+static gboolean
+flood_one (gpointer data)
+{
+  Flood           *flood = data;
+  g_autofree char *text = g_strdup_printf ("%" G_GINT64_FORMAT " %s", flood->next++, flood->filling);
+
+  peer.flooding = TRUE;
+  say (flood->to, text);
+  peer.flooding = FALSE;
+  return flood->next < flood->count;
+}
+
+static void
+flood_free (gpointer data)
+{
+  Flood *flood = data;
+
+  g_free (flood->to);
+  g_free (flood->filling);
+  g_free (flood);
+}
+
+/* All at once; with a window one in each turn of the loop, as nobody types faster. */
 static void
 command_flood (JsonObject *command)
 {
-  gint64           n = json_object_get_int_member (command, "count");
-  g_autofree char *filling = g_strnfill ((gsize) json_object_get_int_member_with_default (command, "size", 100), 'x');
+  Flood *flood = g_new0 (Flood, 1);
 
-  peer.flooding = TRUE;
-  for (gint64 i = 0; i < n; i++)
+  flood->to = g_strdup (get_text (command, "to"));
+  flood->filling = g_strnfill ((gsize) json_object_get_int_member_with_default (command, "size", 100), 'x');
+  flood->count = json_object_get_int_member (command, "count");
+  if (peer.window != NULL)
     {
-      g_autofree char *text = g_strdup_printf ("%" G_GINT64_FORMAT " %s", i, filling);
-
-      say (get_text (command, "to"), text);
+      g_idle_add_full (G_PRIORITY_DEFAULT, flood_one, flood, flood_free);
+      return;
     }
-  peer.flooding = FALSE;
+  while (flood_one (flood))
+    ;
+  flood_free (flood);
 }
 
 static void
