@@ -141,8 +141,9 @@ static void
 reply_error (const Call *call, const GError *error)
 {
   g_autofree char *name = g_strconcat (ERROR_DBUS_PREFIX, error_name (error_code (error)), NULL);
+  g_autofree char *text = g_utf8_make_valid (error->message, -1); /* the name of a file may be in it */
 
-  sd_bus_reply_method_errorf (call->message, name, "%s", error->message);
+  sd_bus_reply_method_errorf (call->message, name, "%s", text);
 }
 
 void

@@ -8,7 +8,7 @@
 
 typedef struct _Connection Connection;
 
-/* Called once, from the loop or from within connection_new_bus(), when the connection is no more; free it there. */
+/* Called once, from the loop, when the connection is no more; free it there. */
 typedef void (*ConnectionClosed) (Connection *connection, gpointer user_data);
 
 /* connection_new_private: somebody on our own socket, @fd (taken, non-blocking), who still has to say who he is (EXTERNAL).

@@ -307,26 +307,23 @@ static void
 on_address_probed (gint64 rtt, const char *address, const GError *error, gpointer user_data)
 {
   g_autofree Waiting *waiting = user_data;
+  g_autofree char *wanted = waiting->address;
   Call *call = waiting->call;
+  GPtrArray *peers = roster_peers (messenger_roster (call->messenger));
+  guint i = 0;
 
   /* What it turned out to be: its header may have made it one that is known already. */
-  GPtrArray *peers = roster_peers (messenger_roster (call->messenger));
-
+  while (i < peers->len && g_strcmp0 (((Peer *) g_ptr_array_index (peers, i))->row->address, wanted) != 0)
+    i++;
   if (error != NULL)
     call_reply_error (call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_PEER_OFFLINE,
                                         "'%s' does not answer: %s\nit is remembered and tried again; the other side has to add you too",
-                                        waiting->address, error->message));
-  for (guint i = 0; error == NULL && i < peers->len; i++)
-    {
-      Peer *peer = g_ptr_array_index (peers, i);
-
-      if (g_strcmp0 (peer->row->address, waiting->address) != 0)
-        continue;
-      call_reply (call, answer_peer (call, peer));
-      break;
-    }
+                                        wanted, error->message));
+  else if (i == peers->len)
+    call_reply_error (call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "'%s' was forgotten meanwhile", wanted));
+  else
+    call_reply (call, answer_peer (call, g_ptr_array_index (peers, i)));
   call_free (call);
-  g_free (waiting->address);
 }
 
 static void

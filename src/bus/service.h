@@ -54,7 +54,6 @@ const Interface *manager_interface (void);
 const Interface *peer_interface (void);
 const Interface *conversation_interface (void);
 
-/* peer-bus.c: what a peer and its conversation both show */
 /* trust-bus.c */
 void trust_append_fingerprint (sd_bus_message *to, Messenger *messenger, Peer *peer);
 void trust_append_claim (sd_bus_message *to, Messenger *messenger, Peer *peer);
@@ -70,6 +69,7 @@ void trust_handle_verify (const Call *call);
 void trust_handle_answer (const Call *call);
 void trust_handle_cancel_verify (const Call *call);
 
+/* peer-bus.c: what a peer and its conversation both show */
 void peer_append_unread (sd_bus_message *to, Messenger *messenger, Peer *peer);
 void peer_append_queued (sd_bus_message *to, Messenger *messenger, Peer *peer);
 

@@ -18,7 +18,7 @@ OBJECTS = 'org.freedesktop.DBus.ObjectManager'
 OURS = {'Failed', 'NotSupported', 'InvalidArgument', 'Timeout', 'Rejected', 'Blocked', 'NotVerified', 'KeyChanged', 'Unencrypted', 'NotFound',
         'Ambiguous', 'FileError', 'Exists', 'NoSpace', 'AccessDenied', 'Canceled', 'Partial', 'PeerOffline'}
 # A value for each type of an argument, and one that is not of that type.
-DUMMIES = {'s': 'x', 't': 1, 'ao': [], 'a{sv}': {}}
+DUMMIES = {'s': 'x', 't': 1, 'b': True, 'ao': [], 'a{sv}': {}}
 
 
 class Scene:
@@ -212,7 +212,7 @@ def test_signals(stage):
     bus.manager('SetAlias', 'saoa{sv}', 'group', [other, scene.peer], {})
     wait_changed(bus, ROOT, MANAGER, Aliases={'lab': [other], 'group': [other, scene.peer]})
     bus.call(other, PEER, 'Configure', 'a{sv}a{sv}', {'blocked': ('b', True), 'plaintext': 'allow'}, {})
-    wait_changed(bus, other, PEER, Blocked=True, Trust='blocked', Policy={'plaintext': 'allow'})
+    wait_changed(bus, other, PEER, Blocked=True, Trust='blocked', Policy={'plaintext': 'allow', 'encryption': 'default'})
     seq = bus.manager('SendMessage', 'aosa{sv}', [scene.me], 'note to myself', {})[0][0]
     rows = [bus.wait_message(body='note to myself', direction=direction) for direction in ('out', 'in')]
     equal((rows[0]['seq'], rows[0]['state'], rows[1]['state'], rows[1]['peer']), (seq, 'delivered', 'received', scene.me))
