@@ -652,6 +652,7 @@ say_something (Side *side)
   g_autoptr (GArray) seqs = messenger_send (side->messenger, &side->peer, 1, "romeo 1", &yes, &error);
 
   g_assert_no_error (error);
+  g_assert_cmpuint (seqs->len, ==, 1);
 }
 
 static void
