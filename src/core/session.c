@@ -324,7 +324,8 @@ handle_request (Session *session, const Node *node)
 gboolean
 session_send_element (Session *session, Node *node)
 {
-  gboolean sent = session_is_open (session) && stream_is_ready (session->stream);
+  gboolean can_send = session->state == SESSION_OPEN || session->state == SESSION_ASKING;
+  gboolean sent = can_send && stream_is_ready (session->stream);
 
   if (sent)
     session_send_node (session, node);
