@@ -128,7 +128,8 @@ exit 0
 
 
 def test_exec_trust(stage):
-    juliet, romeo = couple(stage)
+    """Where nobody encrypts a hook would never run."""
+    juliet, romeo = couple(stage, clear=True)
     for options in ([], ['--from', 'juliet'], ['--trust', 'verified']):
         done = romeo.cli('listen', '--exec', '/bin/true', *options, check=5)
         assert '--trust any' in done.stderr, done.stderr

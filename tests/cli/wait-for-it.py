@@ -48,17 +48,27 @@ def test_message(stage):
     juliet.cli('send', 'romeo', 'please deploy nothing', '--wait=delivered')
     equal(send_until(juliet, process, 'deploy v1.2'), 0)
     equal(process.text(), 'v1.2')
-    process = waiting(romeo, 'message', '--trust=plain')
+    process = waiting(romeo, 'message', '--timeout=2')
+    juliet.cli('send', 'romeo', 'I am nobody to you')
+    equal(process.wait_exit(), 3)
+    romeo.cli('send', 'juliet', 'you are somebody', '--wait=delivered')
+    process = waiting(romeo, 'message')
     equal(send_until(juliet, process, 'two\nlines'), 0)
     equal(process.text(), 'two\nlines')
-    process = waiting(romeo, 'message', '--trust=plain', '--from=self', '--timeout=2')
+    process = waiting(romeo, 'message', '--trust=verified', '--timeout=2')
+    juliet.cli('send', 'romeo', 'we have not compared codes')
+    equal(process.wait_exit(), 3)
+    process = waiting(romeo, 'message', '--trust=any', '--from=self', '--timeout=2')
     juliet.cli('send', 'romeo', 'not this')
     equal(process.wait_exit(), 3)
 
 
 def test_trust(stage):
-    """What is not trusted enough can never come: that is said at once and not waited for."""
-    juliet, romeo = couple(stage)
+    """What is not trusted enough can never come, where nobody encrypts: that is said at once and not waited for."""
+    juliet, romeo = couple(stage, clear=True)
+    process = waiting(romeo, 'message', '--trust=plain')
+    equal(send_until(juliet, process, 'in clear'), 0)
+    equal(process.text(), 'in clear')
     for options in ([], ['--trust', 'verified'], ['--from', 'juliet']):
         done = romeo.cli('wait', 'message', *options, check=5)
         assert '--trust any' in done.stderr, done.stderr
