@@ -20,7 +20,10 @@ addresses_unmap (GSocketAddress *address)
   g_autoptr (GInetAddress) v4 = NULL;
 
   if (address == NULL || !G_IS_INET_SOCKET_ADDRESS (address))
-    return NULL;
+    {
+      g_clear_object (&address);
+      return NULL;
+    }
   inet = g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (address));
   bytes = g_inet_address_to_bytes (inet);
   if (g_inet_address_get_family (inet) != G_SOCKET_FAMILY_IPV6
