@@ -324,6 +324,15 @@ opening_handle_ready (Session *session)
     ask_about_clear (session);
 }
 
+/* The peer talks in clear: may it? */
+static void
+hold (Session *session, Node *node)
+{
+  session->held = node;
+  stream_skip_features (session->stream);
+  ask_about_clear (session);
+}
+
 /* The peer chooses: the channel, or to talk in clear. */
 static void
 handle_choice (Session *session, Node *node, gboolean surplus)
@@ -335,8 +344,7 @@ handle_choice (Session *session, Node *node, gboolean surplus)
     }
   if (!node_is (node, "start", NS_NOISE))
     {
-      session->held = node;
-      ask_about_clear (session);
+      hold (session, node);
       return;
     }
   session_trace_node (session, FALSE, node);
@@ -351,6 +359,8 @@ opening_handle_stanza (Session *session, Node *taken, gboolean surplus)
 
   if (session->state == SESSION_CHOOSING)
     handle_choice (session, g_steal_pointer (&node), surplus);
+  else if (session->state == SESSION_FEATURES && !is_inner (session))
+    hold (session, g_steal_pointer (&node)); /* before it said whether there is a channel */
   else if (session->state == SESSION_STARTING)
     {
       session_trace_node (session, FALSE, node);

@@ -351,6 +351,8 @@ session_handle_stanza (Session *session, const Node *node)
   const Node *verify = channel_state (session->channel) == CHANNEL_OPEN ? node_child (node, "verify", NS_VERIFY) : NULL;
 
   session_trace_node (session, FALSE, node);
+  if (!session->accepted)
+    return; /* closed before anybody said whose it is */
   stanza = stanza_parse (node);
   if (stanza->kind == STANZA_MESSAGE && verify != NULL && !stanza->is_error)
     {

@@ -205,6 +205,21 @@ def test_receipts_before_disco(stage):
         raw.expect("<received xmlns='urn:xmpp:receipts' id='m%d'/>" % i)
 
 
+def test_behind_a_failure(stage):
+    """Who was refused the handshake is nobody, and what he still says goes nowhere."""
+    juliet, nurse, evil = scene(stage)
+    raw = connect(juliet, '127.0.0.9')
+    raw.send(HEADER % ('nobody@nowhere', ''))
+    raw.expect('</stream:features>')
+    raw.send("<start xmlns='urn:x-hearby:noise:0' protocol='Noise_NN_25519_ChaChaPoly_SHA256'/>")
+    raw.expect('<failure ')
+    raw.message('nobody@nowhere', 'juliet@pronto', 'trust me')
+    raw.send('</stream:stream>')
+    raw.expect_end()
+    nurse.chat()
+    equal([body for body in juliet.received() if body == 'trust me'], [])
+
+
 if __name__ == '__main__':
-    hearbytest.main(test_beginnings, test_stanzas, test_at_the_limit, test_ten_megabytes, test_text_is_cleaned,
+    hearbytest.main(test_beginnings, test_stanzas, test_behind_a_failure, test_at_the_limit, test_ten_megabytes, test_text_is_cleaned,
                     test_names_in_stanzas, test_under_a_known_name, test_receipts_before_disco)
