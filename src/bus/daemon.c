@@ -172,10 +172,14 @@ open_all (Daemon *daemon, GError **error)
   if (warnings != NULL && *warnings != '\0')
     g_message ("%s: %s", conf, warnings);
   identity = load_identity (error);
-  if (identity == NULL)
-    return FALSE;
-  daemon->db = database_open (database, error);
-  daemon->messenger = daemon->db != NULL ? messenger_new (daemon->db, settings, identity, error) : NULL;
+  daemon->db = identity != NULL ? database_open (database, error) : NULL;
+  if (daemon->db == NULL)
+    {
+      identity_free (identity);
+      settings_free (settings);
+      return FALSE;
+    }
+  daemon->messenger = messenger_new (daemon->db, settings, identity, error);
   if (daemon->messenger == NULL)
     return FALSE;
   daemon->service = service_new (daemon->messenger, quit, daemon);

@@ -130,6 +130,13 @@ has_ended (int pid, GError **error)
 
   if (waitpid (pid, &status, 0) == pid && WIFEXITED (status) && WEXITSTATUS (status) == 0)
     return TRUE;
+  if (WIFEXITED (status) && WEXITSTATUS (status) == error_exit_code (HEARBY_ERROR_NOT_VERIFIED))
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_DAEMON,
+                   "the key has a passphrase, and the daemon did not find the right one\n"
+                   "HEARBY_PASSPHRASE_FILE names the file that it is in, see hearby.conf(5)");
+      return FALSE;
+    }
   return set_failed (error, "the daemon ended as soon as it was started");
 }
 

@@ -58,8 +58,12 @@ check_keyed (Messenger *messenger, const Peer *peer, const char *name, const Sen
 {
   if (trust_policy (messenger, peer) == ENCRYPTION_NEVER)
     {
+      g_autofree char *word = text_shell_word (name);
+      g_autofree char *policy = g_strdup_printf ("policy %s encryption=default", word);
+
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_UNENCRYPTED,
-                   "encryption is switched off, and '%s' gets nothing in clear\n'hearby config encryption prefer' switches it on", name);
+                   "encryption is switched off, and '%s' gets nothing in clear\n'hearby %s' switches it on", name,
+                   peer->row->encryption == ENCRYPTION_NEVER ? policy : "config encryption prefer");
       return FALSE;
     }
   if (peer_is_in_conflict (peer) && (peer->session == NULL || peer->row->trust == TRUST_MISMATCH))

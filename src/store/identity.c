@@ -364,7 +364,8 @@ open_text (const char *path, const IdentityText *text, const char *passphrase, g
       return TRUE;
     }
   if (passphrase == NULL)
-    return fail (path, HEARBY_ERROR_NOT_VERIFIED, error, "it is locked", "it wants its passphrase");
+    return fail (path, HEARBY_ERROR_NOT_VERIFIED, error, "it is locked",
+                 "HEARBY_PASSPHRASE_FILE has to name a file with its passphrase, see hearby.conf(5)");
   switch (identity_text_open (text, passphrase, secret))
     {
     case IDENTITY_TEXT_OPENED:
