@@ -12,7 +12,7 @@ struct _PresenceWatch
 };
 
 /* What makes an event when it changes. */
-static const char *const telling[] = { "Online", "Confirmed", "Status", "StatusText" };
+static const char *const telling[] = { "Online", "Confirmed", "Status", "StatusText", "VerifyWanted" };
 
 PresenceWatch *
 presence_watch_new (PresenceFunc func, gpointer data)
@@ -43,6 +43,12 @@ differs (GVariant *one, GVariant *other, const char *property)
   return a == NULL || b == NULL ? a != b : !g_variant_equal (a, b);
 }
 
+static gboolean
+is_in_conflict (GVariant *peer)
+{
+  return g_str_equal (dict_string (peer, "Trust"), "conflict");
+}
+
 /* One who is offline and was unknown is no news; what an offline peer says is none either. */
 static gboolean
 is_news (GVariant *before, GVariant *now)
@@ -52,7 +58,7 @@ is_news (GVariant *before, GVariant *now)
   for (guint i = 0; i < G_N_ELEMENTS (telling); i++)
     if (differs (before, now, telling[i]))
       return TRUE;
-  return FALSE;
+  return is_in_conflict (before) != is_in_conflict (now);
 }
 
 /* Takes @now. */
@@ -179,7 +185,8 @@ char *
 presence_watch_text (const Format *format, GVariant *peer)
 {
   gint64 now = g_get_real_time ();
-  g_autofree char *stamp = NULL, *name = NULL, *said = NULL;
+  g_autofree char *stamp = NULL, *name = NULL, *said = NULL, *alarms = NULL;
+  g_autoptr (GString) notes = g_string_new (NULL);
   const char *text = dict_boolean (peer, "Online") ? dict_string (peer, "StatusText") : "";
 
   if (format->json)
@@ -196,7 +203,10 @@ presence_watch_text (const Format *format, GVariant *peer)
   stamp = format_time (now);
   name = format_text (format, dict_string (peer, "Name"), TEXT_ESCAPE_LINE);
   said = format_text (format, text, TEXT_ESCAPE_LINE);
-  return g_strdup_printf ("%s %s is %s%s%s\n", stamp, name, view_peer_word (peer), *said != '\0' ? ": " : "", said);
+  view_append_alarms (notes, peer);
+  alarms = format_text (format, notes->str, TEXT_ESCAPE_LINE);
+  return g_strdup_printf ("%s %s is %s%s%s%s%s\n", stamp, name, view_peer_word (peer), *said != '\0' ? ": " : "", said,
+                          *alarms != '\0' ? ", " : "", alarms);
 }
 
 gboolean

@@ -113,7 +113,8 @@ static const struct
   const char *verb;
   guint       place;
   Offer       what;
-  const char *words[6];
+  const char *words[8];
+  const char *after; /* the word before has to be this one, or NULL */
 } places[] = {
   { "send", 1, OFFER_PEERS },   { "chat", 1, OFFER_PEERS },   { "history", 1, OFFER_PEERS },
   { "forget", 1, OFFER_PEERS }, { "block", 1, OFFER_PEERS },  { "policy", 1, OFFER_PEERS },
@@ -122,15 +123,23 @@ static const struct
   { "config", 1, OFFER_SETTINGS }, { "help", 1, OFFER_VERBS }, { "wait", 2, OFFER_PEERS },
   { "status", 1, OFFER_WORDS, { "available", "away", "dnd", "offline" } },
   { "wait", 1, OFFER_WORDS, { "online", "offline", "message" } },
-  { "policy", 2, OFFER_WORDS, { "plaintext=allow", "plaintext=ask", "encryption=require", "encryption=prefer", "encryption=default" } },
+  { "policy", 2, OFFER_WORDS, { "plaintext=allow", "plaintext=ask", "encryption=default", "encryption=require", "encryption=prefer",
+    "encryption=never" } },
+  { "policy", 3, OFFER_WORDS, { "plaintext=allow", "plaintext=ask", "encryption=default", "encryption=require", "encryption=prefer",
+    "encryption=never" } },
+  { "config", 2, OFFER_WORDS, { "prefer", "require", "never" }, "encryption" },
+  { "config", 2, OFFER_WORDS, { "auto", "avahi", "embedded", "off" }, "discovery" },
+  { "config", 2, OFFER_WORDS, { "yes", "no" }, "displayed" },
+  { "config", 2, OFFER_WORDS, { "yes", "no" }, "hint" },
 };
 
 static void
-offer_place (const char *verb, guint place, const char *prefix)
+offer_place (const char *verb, guint place, const char *before, const char *prefix)
 {
   for (guint i = 0; i < G_N_ELEMENTS (places); i++)
     {
-      if (!g_str_equal (places[i].verb, verb) || places[i].place != place)
+      if (!g_str_equal (places[i].verb, verb) || places[i].place != place
+          || (places[i].after != NULL && !g_str_equal (places[i].after, before)))
         continue;
       switch (places[i].what)
         {
@@ -178,6 +187,6 @@ verb_complete (Cli *cli, GError **error)
       offer ("--help", prefix);
     }
   else
-    offer_place (row->name, place, prefix);
+    offer_place (row->name, place, cli->args[cli->n_args - 2], prefix);
   return 0;
 }

@@ -39,12 +39,6 @@ collect (GVariant *objects, gboolean only_online)
   return peers;
 }
 
-static void
-append_note (GString *note, const char *text)
-{
-  g_string_append_printf (note, "%s%s", note->len > 0 ? ", " : "", text);
-}
-
 static char *
 note_of (GVariant *peer)
 {
@@ -53,23 +47,18 @@ note_of (GVariant *peer)
   g_autofree char *queued = g_strdup_printf ("%" G_GINT64_FORMAT " queued", dict_number (peer, "Queued"));
   const char *looks_like = dict_string (peer, "LooksLike");
   g_autofree char *alike = g_strdup_printf ("looks like %s", looks_like);
-  g_autofree char *word = text_shell_word (dict_string (peer, "Name"));
-  g_autofree char *wanted = g_strdup_printf ("wants to compare codes: hearby verify %s", word);
 
   if (dict_number (peer, "Unread") > 0)
-    append_note (note, unread);
+    view_append_note (note, unread);
   if (dict_number (peer, "Queued") > 0)
-    append_note (note, queued);
+    view_append_note (note, queued);
   if (*dict_string (peer, "StatusText") != '\0')
-    append_note (note, dict_string (peer, "StatusText"));
-  if (dict_boolean (peer, "VerifyWanted"))
-    append_note (note, wanted);
-  if (g_str_equal (dict_string (peer, "Trust"), "conflict"))
-    append_note (note, *dict_string (peer, "ClaimedFingerprint") != '\0' ? "shows another key" : "the codes that you compared differed");
+    view_append_note (note, dict_string (peer, "StatusText"));
+  view_append_alarms (note, peer);
   if (*looks_like != '\0')
-    append_note (note, alike);
+    view_append_note (note, alike);
   if (g_str_equal (dict_string (peer, "Trust"), "plain"))
-    append_note (note, "not encrypted (XEP-0174)");
+    view_append_note (note, "not encrypted (XEP-0174)");
   return g_string_free (note, FALSE);
 }
 

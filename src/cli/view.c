@@ -158,6 +158,25 @@ view_peer_place (GVariant *peer)
   return g_strdup_printf ("%s%s%s", where, *where != '\0' && *interface != '\0' ? " " : "", interface);
 }
 
+void
+view_append_note (GString *note, const char *text)
+{
+  g_string_append_printf (note, "%s%s", note->len > 0 ? ", " : "", text);
+}
+
+void
+view_append_alarms (GString *note, GVariant *peer)
+{
+  g_autofree char *word = text_shell_word (dict_string (peer, "Name"));
+  g_autofree char *wanted = g_strdup_printf ("wants to compare codes: hearby verify %s", word);
+
+  if (dict_boolean (peer, "VerifyWanted"))
+    view_append_note (note, wanted);
+  if (g_str_equal (dict_string (peer, "Trust"), "conflict"))
+    view_append_note (note, *dict_string (peer, "ClaimedFingerprint") != '\0' ? "shows another key"
+                                                                               : "the codes that you compared differed");
+}
+
 /* trust -------------------------------------------------------------------------------------------------------- */
 
 gboolean

@@ -33,6 +33,11 @@ const char *view_peer_word (GVariant *peer);
 /* view_peer_place: machine and interface or the address, as one text. The caller owns it. */
 char *view_peer_place (GVariant *peer);
 
+/* view_append_note: behind what @note has, with a comma. */
+void view_append_note (GString *note, const char *text);
+/* view_append_alarms: what the user has to do something about. */
+void view_append_alarms (GString *note, GVariant *peer);
+
 /* What --trust may say. */
 typedef enum
 {
