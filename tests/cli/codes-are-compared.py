@@ -63,8 +63,7 @@ def test_asked_first(stage):
     juliet, romeo = couple(stage, allow=False)
     his = Terminal(romeo, 'verify', 'juliet')
     his.expect('for two minutes')
-    while not juliet.peers()['romeo@forza']['verify_wanted']:
-        juliet.on_bus().close()
+    juliet.on_bus().wait_peer(romeo, VerifyWanted=True)
     assert 'wants to compare codes: hearby verify romeo' in juliet.cli('peers').stdout, juliet.cli('peers').stdout
     hers = Terminal(juliet, 'verify', 'romeo')
     hers.expect('Type yes or no: ')
