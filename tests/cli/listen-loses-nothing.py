@@ -128,9 +128,9 @@ exit 0
 
 
 def test_exec_trust(stage):
-    """Where nobody encrypts a hook would never run."""
+    """For one who does not encrypt a hook would never run."""
     juliet, romeo = couple(stage, clear=True)
-    for options in ([], ['--from', 'juliet'], ['--trust', 'verified']):
+    for options in (['--from', 'juliet'], ['--from', 'juliet', '--trust', 'verified']):
         done = romeo.cli('listen', '--exec', '/bin/true', *options, check=5)
         assert '--trust any' in done.stderr, done.stderr
 

@@ -69,7 +69,7 @@ def test_trust(stage):
     process = waiting(romeo, 'message', '--trust=plain')
     equal(send_until(juliet, process, 'in clear'), 0)
     equal(process.text(), 'in clear')
-    for options in ([], ['--trust', 'verified'], ['--from', 'juliet']):
+    for options in (['--from', 'juliet'], ['--from', 'juliet', '--trust', 'verified']):
         done = romeo.cli('wait', 'message', *options, check=5)
         assert '--trust any' in done.stderr, done.stderr
     romeo.cli('wait', 'message', '--from', 'tybalt', check=6)
