@@ -386,7 +386,7 @@ test_begins_twice (void)
 static void
 test_cancelled (void)
 {
-  g_auto (Told) at_juliet = { 0 }, at_romeo = { 0 };
+  g_auto (Told) at_juliet = { 0 };
   Side *juliet, *romeo;
 
   open_two (&juliet, &romeo);
