@@ -78,7 +78,10 @@ rebind (Messenger *messenger, Session *session, Peer *peer, Peer *other)
   if (nameless)
     messenger_merge (messenger, peer, other, NULL);
   else
-    streams_choose (messenger, peer);
+    {
+      streams_choose (messenger, peer);
+      probe_check (peer);
+    }
 }
 
 /* In clear ------------------------------------------------------------------------------------------------------------------ */

@@ -169,3 +169,4 @@ void trace_element (Messenger *messenger, Peer *peer, gboolean out, const char *
 
 void probe_opened (Peer *peer);                      /* a stream is there: ask */
 void probe_failed (Peer *peer, const GError *error); /* none could be had */
+void probe_check (Peer *peer);                       /* none may be coming any more */

@@ -45,6 +45,13 @@ probe_failed (Peer *peer, const GError *error)
 }
 
 void
+probe_check (Peer *peer)
+{
+  if (streams_count (peer, FALSE) == 0)
+    probe_failed (peer, NULL);
+}
+
+void
 messenger_probe (Messenger *messenger, Peer *peer, MessengerProbe done, gpointer user_data)
 {
   Probe *probe = g_new (Probe, 1);
@@ -61,6 +68,5 @@ messenger_probe (Messenger *messenger, Peer *peer, MessengerProbe done, gpointer
     }
   streams_forget_pause (peer);
   streams_want (messenger, peer);
-  if (peer->sessions->len == 0)
-    probe_failed (peer, NULL);
+  probe_check (peer);
 }

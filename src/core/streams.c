@@ -224,6 +224,7 @@ on_open (Session *session, gpointer user_data)
   if (session_is_restricted (session))
     {
       verification_opened (messenger, session);
+      probe_check (peer);
       return;
     }
   peer->early_closes = 0;
@@ -333,6 +334,7 @@ on_ended (Session *session, const GError *error, gpointer user_data)
   if (!was_open || error != NULL || unanswered)
     dial_later (messenger, peer);
   conversation_pump (messenger, peer);
+  probe_check (peer);
 }
 
 const SessionEvents streams_session_events
@@ -436,6 +438,7 @@ streams_drop_all (Messenger *messenger)
       streams_choose (messenger, peer);
       if (had)
         conversation_broken (messenger, peer);
+      probe_check (peer);
     }
   g_ptr_array_set_size (messenger->sessions, 0);
 }
