@@ -27,11 +27,13 @@ help_overview (gboolean all)
 {
   puts ("hearby VERB [OPTION…] [ARGUMENT…]\nTalk to people on your own link, without a server.");
   print_group (CLI_GROUP_TALK);
-  print_group (CLI_GROUP_NAMES);
   print_group (CLI_GROUP_TRUST);
   print_group (CLI_GROUP_TROUBLE);
   if (all)
-    print_group (CLI_GROUP_PLUMBING);
+    {
+      print_group (CLI_GROUP_NAMES);
+      print_group (CLI_GROUP_PLUMBING);
+    }
   printf ("\n'hearby VERB -h' explains one verb, %s\n",
           all ? "hearby(1) everything." : "'hearby help' is the manual or all verbs.");
 }

@@ -51,7 +51,7 @@ on_interrupt (gpointer data)
 static void
 cancel (Verify *verify)
 {
-  g_autoptr (GVariant) answer = client_call (verify->client, verify->path, CLIENT_PEER, "CancelVerify",
+  G_GNUC_UNUSED g_autoptr (GVariant) answer = client_call (verify->client, verify->path, CLIENT_PEER, "CancelVerify",
                                              g_variant_new ("(@a{sv})", client_options ()), NULL);
 }
 

@@ -28,10 +28,12 @@ void
 messenger_trace (Messenger *messenger, Peer *peer, int fd)
 {
   Trace *trace = g_new (Trace, 1);
+  int size = LIMIT_TRACE;
 
   trace->fd = fd;
   g_unix_set_fd_nonblocking (fd, TRUE, NULL);
-  fcntl (fd, F_SETPIPE_SZ, LIMIT_TRACE); /* as far as the system lets us */
+  while (size > 4096 && fcntl (fd, F_SETPIPE_SZ, size) < 0) /* as far as the system lets us: pipe-max-size */
+    size /= 2;
   if (peer->traces == NULL)
     peer->traces = g_ptr_array_new_with_free_func (trace_free);
   g_ptr_array_add (peer->traces, trace);
