@@ -102,13 +102,13 @@ static const CliOption id_options[] = {
 };
 
 static const CliOption trust_options[] = {
-  { "fingerprint", 0, "FP", "the whole, as 'hearby id' prints it there" },
+  { "fingerprint", 0, "FP", "all of it, as 'hearby id' prints it there" },
   { NULL },
 };
 
 static const CliOption verify_options[] = {
-  { "code", 0, "CODE", "what was read out on the other side" },
-  { "fingerprint", 0, "FP", "compare this one instead of codes" },
+  { "code", 0, "CODE", "answer with the code that was read out there" },
+  { "fingerprint", 0, "FP", "instead of a code; as 'hearby id' prints it there" },
   { NULL },
 };
 
@@ -137,13 +137,13 @@ static const CliRow rows[] = {
     alias_options, verb_alias },
   { "forget", 1, 1, "PEER", "Delete a peer with its history", CLI_GROUP_NAMES, CLI_PLAIN, NULL, verb_forget },
   { "block", 1, 1, "PEER", "Take nothing from a peer any more", CLI_GROUP_NAMES, CLI_PLAIN, block_options, verb_block },
-  { "policy", 1, -1, "PEER [plaintext=allow|ask] [encryption=default|require|prefer|never]", "Show or change what a peer may", CLI_GROUP_NAMES, CLI_PLAIN, NULL,
+  { "policy", 1, -1, "PEER [plaintext=allow|ask] [encryption=default|require|prefer|never]", "Show or change what may be in clear", CLI_GROUP_NAMES, CLI_PLAIN, NULL,
     verb_policy },
   { "config", 0, 2, "[KEY [VALUE]]", "Show or change settings", CLI_GROUP_NAMES, CLI_COLUMNS, config_options,
     verb_config },
   { "verify", 1, 1, "PEER", "Make sure with the other user that nobody is in between", CLI_GROUP_TRUST, CLI_PLAIN,
     verify_options, verb_verify },
-  { "trust", 1, 1, "PEER --fingerprint FP | URI", "Take a key for a peer's", CLI_GROUP_TRUST, CLI_PLAIN, trust_options,
+  { "trust", 1, 1, "PEER --fingerprint FP | URI", "Bind a peer to the key that its user told you", CLI_GROUP_TRUST, CLI_PLAIN, trust_options,
     verb_trust },
   { "id", 0, 0, "", "Show your own fingerprint", CLI_GROUP_TRUST, CLI_PLAIN, id_options, verb_id },
   { "trace", 1, 1, "PEER", "Show the XML of a peer's stream as it passes", CLI_GROUP_TROUBLE, CLI_PLAIN, trace_options,

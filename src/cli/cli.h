@@ -39,8 +39,8 @@ typedef struct
 typedef enum
 {
   CLI_GROUP_TALK,
-  CLI_GROUP_NAMES,
   CLI_GROUP_TRUST,
+  CLI_GROUP_NAMES,
   CLI_GROUP_TROUBLE,
   CLI_GROUP_PLUMBING,
 } CliGroup;

@@ -22,6 +22,21 @@ print_group (CliGroup group)
       printf ("  %-9s %s\n", row->name, row->help);
 }
 
+/* What does not fit on one screen. */
+static void
+print_others (void)
+{
+  const char *before = "\nAlso: ";
+
+  for (const CliRow *row = cli_rows (); row->name != NULL; row++)
+    if (row->group == CLI_GROUP_NAMES)
+      {
+        printf ("%s%s", before, row->name);
+        before = ", ";
+      }
+  puts ("");
+}
+
 void
 help_overview (gboolean all)
 {
@@ -34,6 +49,8 @@ help_overview (gboolean all)
       print_group (CLI_GROUP_NAMES);
       print_group (CLI_GROUP_PLUMBING);
     }
+  else
+    print_others ();
   printf ("\n'hearby VERB -h' explains one verb, %s\n",
           all ? "hearby(1) everything." : "'hearby help' is the manual or all verbs.");
 }
