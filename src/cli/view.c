@@ -35,19 +35,34 @@ view_message_object (GVariant *message)
   return format_json_line (builder);
 }
 
-/* "juliet", "me → juliet (queued)", all escaped */
+/* What is worth knowing about who says it, and of both sides that it was in clear. */
+static const char *
+label (GVariant *message, gboolean incoming)
+{
+  const char *trust = dict_string (message, "trust");
+
+  if (g_str_equal (trust, "plain"))
+    return " [plain]";
+  if (!incoming || g_str_equal (trust, "pinned") || g_str_equal (trust, "verified") || *trust == '\0')
+    return "";
+  return g_str_equal (trust, "conflict") ? " [conflict]" : g_str_equal (trust, "new") ? " [new]" : "";
+}
+
+/* "juliet", "nurse [new]", "me to juliet (queued)", all escaped */
 static char *
 speaker (const Format *format, GVariant *message, ViewSide side)
 {
   g_autofree char *name = format_text (format, dict_string (message, "name"), TEXT_ESCAPE_LINE);
   const char *state = dict_string (message, "state");
   gboolean arrived = g_str_equal (state, "delivered") || g_str_equal (state, "read");
+  gboolean incoming = side == VIEW_INCOMING || !g_str_equal (dict_string (message, "direction"), "out");
+  g_autofree char *bold = format_bold (format, name);
 
-  if (side == VIEW_INCOMING || !g_str_equal (dict_string (message, "direction"), "out"))
-    return format_bold (format, name);
+  if (incoming)
+    return g_strconcat (bold, label (message, TRUE), NULL);
   if (arrived)
-    return g_strdup_printf ("me to %s", name);
-  return g_strdup_printf ("me to %s (%s)", name, state);
+    return g_strdup_printf ("me to %s%s", name, label (message, FALSE));
+  return g_strdup_printf ("me to %s%s (%s)", name, label (message, FALSE), state);
 }
 
 char *

@@ -110,6 +110,8 @@ peer_trust (const Peer *peer)
 
   if (peer->row->blocked)
     return "blocked";
+  if (peer->is_self)
+    return "verified";
   if (peer_is_in_conflict (peer))
     return "conflict";
   if (peer->row->key != NULL)

@@ -20,7 +20,7 @@ def test_terminal(stage):
     juliet, romeo = couple(stage)
     juliet.cli('send', 'romeo', 'from before', '--wait=delivered')
     chat = Terminal(romeo, 'chat', 'juliet')
-    chat.expect('juliet: from before')
+    chat.expect(r'juliet \[new\]: from before')
     chat.expect('juliet> ')
     events = juliet.consumer()
     chat.type('Grüße aus Verona\r')

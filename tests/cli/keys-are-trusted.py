@@ -121,6 +121,10 @@ def test_require(stage):
     tybalt.on_bus().wait_peer(romeo, Trust='plain')
     romeo.cli('send', 'tybalt', '--plaintext', 'in clear', '--wait=delivered')
     equal(tybalt.received(), ['in clear'])
+    for person, line in (romeo, 'me to tybalt [plain]: in clear'), (tybalt, 'romeo [plain]: in clear'):
+        assert person.cli('history').stdout.endswith(' %s\n' % line), person.cli('history').stdout
+    romeo.cli('send', 'self', 'note')
+    assert romeo.cli('history').stdout.endswith(' self: note\n'), romeo.cli('history').stdout
 
 
 def test_never(stage):

@@ -33,7 +33,7 @@ def test_plain(stage):
     juliet.cli('status', 'away', 'at\nlunch')
     presence.wait_for({'name': 'juliet', 'status': 'away', 'online': True})
     juliet.cli('send', 'romeo', '-', input='one\ntwo')
-    lines.wait_line('^20..-..-.. ..:.. juliet: one$')
+    lines.wait_line(r'^20..-..-.. ..:.. juliet \[new\]: one$')
     lines.wait_line('^    two$')
     juliet.cli('status', 'offline')
     presence.wait_for({'name': 'juliet', 'online': False})
