@@ -61,8 +61,10 @@ take_from_others (Messenger *messenger, Peer *peer, const Sighting *sighting)
     {
       Peer *other = g_ptr_array_index (same, i);
 
-      if (other != peer)
-        messenger_peer_changed (messenger, other, peer_remove_sighting (other, sighting->interface, sighting->family));
+      if (other == peer)
+        continue;
+      other->keyed = FALSE; /* that was said of @peer */
+      messenger_peer_changed (messenger, other, peer_remove_sighting (other, sighting->interface, sighting->family));
     }
 }
 

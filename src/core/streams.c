@@ -353,6 +353,17 @@ is_known_address (Messenger *messenger, GInetSocketAddress *address)
   return FALSE;
 }
 
+/* Nobody knows who called, or he showed a key that nobody knows: keys are free, and as many as one likes. */
+static gboolean
+is_strangers (Session *session)
+{
+  const Peer *peer = session_peer (session);
+
+  if (session_is_initiator (session) || session_remote (session) == NULL)
+    return FALSE;
+  return peer == NULL || (peer->row->key != NULL && !peer_is_pinned (peer) && !peer_has_address (peer, session_remote (session)));
+}
+
 /* Strangers from many addresses can fill what there is for strangers. Who comes from where a peer is known to live is let in
  * all the same, so that they do not lock out friends. */
 static gboolean
@@ -364,7 +375,7 @@ too_many_strangers (Messenger *messenger, GInetSocketAddress *from)
     {
       Session *session = g_ptr_array_index (messenger->sessions, i);
 
-      if (session_peer (session) != NULL || session_remote (session) == NULL)
+      if (!is_strangers (session))
         continue;
       all++;
       same += addresses_same_host (session_remote (session), from);

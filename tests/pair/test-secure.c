@@ -514,6 +514,34 @@ test_blocked (void)
   close_two (juliet, romeo);
 }
 
+/* Keys are free: who shows one after the other gets no more streams than who shows none. */
+static void
+test_many_keys (void)
+{
+  Side *juliet = side_new ("juliet@pronto", SIDE_SECURE);
+  Side *strangers[LIMIT_STRANGERS_PER_ADDRESS + 1];
+  guint last = LIMIT_STRANGERS_PER_ADDRESS;
+
+  for (guint i = 0; i <= last; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("stranger%u@forza", i);
+
+      strangers[i] = side_new (name, SIDE_SECURE);
+      see (strangers[i], juliet);
+      side_send (strangers[i], "buy");
+      if (i < last)
+        side_wait (side_all_delivered (strangers[i]));
+    }
+  run_for (1500);
+  g_assert_cmpuint (juliet->received->len, ==, last);
+  side_free (strangers[0]); /* his stream is free again */
+  see (strangers[last], juliet);
+  side_wait (side_all_delivered (strangers[last]));
+  for (guint i = 1; i <= last; i++)
+    side_free (strangers[i]);
+  side_free (juliet);
+}
+
 /* Those who cannot encrypt -------------------------------------------------------------------------------------- */
 
 /* @side, in clear, is an old program to which a record says nothing of keys. */
@@ -562,6 +590,7 @@ test_plain_shows_a_key (gconstpointer data)
   g_assert_cmpint (keyed (juliet, romeo)->row->plaintext, ==, PLAINTEXT_ASK);
   g_assert_null (plain->row->key);
   g_assert_cmpuint (plain->queued, ==, 1);
+  assert_trust (plain, "plain");
   g_assert_cmpuint (keyed (juliet, romeo)->queued, ==, 0);
   g_assert_cmpuint (count_peers (juliet), ==, 2);
   g_assert_cmpstr (g_ptr_array_index (romeo->received, romeo->received->len - 1), ==, "with a key");
@@ -731,6 +760,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pair/conflict/accepted", test_conflict_accepted);
   g_test_add_func ("/pair/trust-uri", test_trust_uri);
   g_test_add_func ("/pair/blocked", test_blocked);
+  g_test_add_func ("/pair/many-keys", test_many_keys);
   g_test_add_data_func ("/pair/plain/shows-a-key", GINT_TO_POINTER (TRUE), test_plain_shows_a_key);
   g_test_add_data_func ("/pair/plain/allowed-shows-a-key", GINT_TO_POINTER (FALSE), test_plain_shows_a_key);
   g_test_add_func ("/pair/plain/permission-is-no-request", test_permission_is_no_request);
