@@ -113,11 +113,15 @@ def test_passphrase(stage):
 def test_new(stage):
     juliet, romeo = couple(stage, allow=False)
     romeo.cli('send', 'juliet', 'before', '--wait=delivered')
+    follow = romeo.listen(type='presence')
+    while not follow.events():                # until it listens
+        for status in ('away', 'available'):
+            juliet.cli('status', status)
+        follow.wait_change(0, 1)
     old = juliet.cli('id').stdout.strip()
     juliet.cli('id', '--new')
     new = juliet.cli('id').stdout.strip()
     assert re.fullmatch(FINGERPRINT, new) and new != old, (old, new)
-    follow = romeo.listen(type='presence')
     romeo.cli('send', 'juliet', 'waits', check=False)
     peer = follow.wait_for(lambda event: event.get('trust') == 'conflict')
     equal([peer['fingerprint'], peer['claimed_fingerprint']], [old, new])
