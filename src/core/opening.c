@@ -366,6 +366,8 @@ opening_handle_stanza (Session *session, Node *taken, gboolean surplus)
       session_trace_node (session, FALSE, node);
       handle_answer (session, node, surplus);
     }
+  else if (g_strcmp0 (node->ns, NS_NOISE) == 0 && session->state < SESSION_CLOSING)
+    session_refuse (session, "policy-violation"); /* it is too late for that, or too early */
   else
     session_handle_stanza (session, node);
 }

@@ -160,10 +160,13 @@ far_finish (Far *far)
 static gboolean
 write_some (Far *far)
 {
-  gssize n = far->unsaid->len > 0
-                 ? send (g_socket_get_fd (far->socket), far->unsaid->data, far->unsaid->len, MSG_NOSIGNAL | MSG_DONTWAIT)
-                 : 0;
+  gsize len = far->unsaid->len;
+  gssize n;
 
+  if (len == 0)
+    return FALSE;
+  len = far->slices != NULL ? slices_next (far->slices, len) : len;
+  n = send (g_socket_get_fd (far->socket), far->unsaid->data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (n > 0)
     g_byte_array_remove_range (far->unsaid, 0, (guint) n);
   return n > 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "../unit/slices.h"
 #include "core/session.h"
 #include "secure/channel.h"
 
@@ -16,6 +17,7 @@ typedef struct
   GByteArray *content; /* the same, as the XML of it */
   gboolean    broken;  /* what came was not what the channel wants */
   gboolean    over;    /* the session closed the connection */
+  Slices     *slices;  /* how what is said is cut into reads; NULL: not at all */
 } Far;
 
 /* far_new: the end across @connection, which is the session's: dialled, where @role is the responder's, or to be answered. */
