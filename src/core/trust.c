@@ -239,9 +239,10 @@ bind_key (Messenger *messenger, Peer *peer, const guint8 *key, PeerTrust trust, 
   memcpy (copy, key, sizeof copy);
   if (shown != NULL && shown != peer && !messenger_merge (messenger, shown, peer, error))
     return FALSE;
+  if (!peer_has_key (peer, copy) || peer_is_in_conflict (peer))
+    streams_close_peer (messenger, peer, NULL); /* on one where nothing is taken the other side would go on talking */
   if (!peer_has_key (peer, copy))
     {
-      streams_close_peer (messenger, peer, NULL);
       peer_set_key (peer, copy);
       peer->confirmed = FALSE;
     }
