@@ -433,8 +433,13 @@ find_short (Roster *roster, const char *spec, gboolean (*matches) (const Peer *)
   GPtrArray *found = g_ptr_array_new ();
 
   for (guint i = 0; same != NULL && i < same->len; i++)
-    if (matches (g_ptr_array_index (same, i)))
-      g_ptr_array_add (found, g_ptr_array_index (same, i));
+    {
+      Peer *peer = g_ptr_array_index (same, i);
+      Peer *owner = roster_by_instance (roster, peer->row->instance); /* of two with one name, one known in clear, he is meant */
+
+      if (matches (peer) && (owner == peer || !matches (owner)))
+        g_ptr_array_add (found, peer);
+    }
   return found;
 }
 
