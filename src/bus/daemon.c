@@ -115,6 +115,14 @@ on_joined (const GError *error, gpointer user_data)
   notify ("READY=1");
 }
 
+static gboolean
+is_open_to_others (const char *path)
+{
+  struct stat info;
+
+  return stat (path, &info) == 0 && S_ISREG (info.st_mode) && (info.st_mode & 077) != 0;
+}
+
 /* What opens a locked key: a systemd credential, or a file that the user names; NULL where there is neither. Nobody is asked. */
 static gboolean
 read_passphrase (char **passphrase, GError **error)
@@ -127,6 +135,12 @@ read_passphrase (char **passphrase, GError **error)
   *passphrase = NULL;
   if (named == NULL && (credential == NULL || !g_file_test (credential, G_FILE_TEST_EXISTS)))
     return TRUE;
+  if (is_open_to_others (named != NULL ? named : credential))
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_ACCESS_DENIED,
+                   "the file with the passphrase is readable by others: %s\n'chmod 600' closes it", named != NULL ? named : credential);
+      return FALSE;
+    }
   if (g_file_get_contents (named != NULL ? named : credential, passphrase, NULL, &problem))
     {
       (*passphrase)[strcspn (*passphrase, "\r\n")] = '\0';

@@ -108,7 +108,7 @@ parse_level (Cli *cli, Level *level, GError **error)
 {
   const char *word = cli_option (cli, "wait");
 
-  *level = LEVEL_QUEUED;
+  *level = cli_has (cli, "now") ? LEVEL_SENT : LEVEL_QUEUED; /* what is not queued is sent, or was not */
   if (word == NULL)
     return TRUE;
   for (guint i = 0; i < G_N_ELEMENTS (levels); i++)
@@ -179,6 +179,11 @@ has_failed (const Sending *sending, const Sent *sent, GError **error)
     g_set_error (error, HEARBY_ERROR, error_from_name (reason), "the message to '%s' failed: %s", sent->name, reason);
   else if (g_str_equal (sent->state, "expired"))
     g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FAILED, "the message to '%s' expired", sent->name);
+  else if (g_str_equal (sent->state, "held") && sending->level > LEVEL_QUEUED && g_str_equal (reason, "KeyChanged"))
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_KEY_CHANGED,
+                 "'%s' has not accepted your key yet, the message waits for that\n"
+                 "'hearby verify %s' compares codes, 'hearby id' prints what 'hearby trust' needs there",
+                 sent->name, word);
   else if (g_str_equal (sent->state, "held") && sending->level > LEVEL_QUEUED)
     g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_UNENCRYPTED,
                  "the message to '%s' is held, it would go unencrypted\n'hearby policy %s plaintext=allow' frees it",
@@ -356,7 +361,9 @@ set_timeout (Sending *sending, GError **error)
   for (guint i = 0; i < sending->sent->len; i++)
     waits |= g_str_equal (((Sent *) sending->sent->pdata[i])->state, "queued");
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_TIMEOUT, "it was not %s in time%s", levels[sending->level],
-               waits ? "\nit stays queued and goes on" : "");
+               !waits ? "" : cli_has (sending->cli, "plaintext") || cli_has (sending->cli, "now")
+                              ? "\nit is given up soon; 'hearby history' tells what became of it"
+                              : "\nit stays queued and goes on");
 }
 
 /* FALSE where not all came as far as was wanted. */

@@ -99,7 +99,7 @@ check_receiver (Messenger *messenger, const Peer *peer, const SendOptions *optio
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE, "%u messages wait for '%s' already", peer->queued, name);
       return FALSE;
     }
-  if (peer_encrypts (peer))
+  if (trust_encrypts (messenger, peer))
     return check_keyed (messenger, peer, name, options, error);
   if (trust_policy (messenger, peer) != ENCRYPTION_REQUIRE)
     return check_plain (peer, name, options, error);
@@ -162,7 +162,7 @@ new_id (gint64 now)
 }
 
 static MessageRow *
-row_to (Peer *peer, const char *text, const SendOptions *options, guint64 corrects)
+row_to (Messenger *messenger, Peer *peer, const char *text, const SendOptions *options, guint64 corrects)
 {
   MessageRow *row = message_row_new ();
 
@@ -173,7 +173,7 @@ row_to (Peer *peer, const char *text, const SendOptions *options, guint64 correc
   row->body = text_clean (text, -1, LIMIT_BODY);
   row->state = peer->is_self ? MESSAGE_DELIVERED : MESSAGE_QUEUED;
   row->corrects = corrects;
-  row->encrypted = peer_encrypts (peer);
+  row->encrypted = trust_encrypts (messenger, peer);
   row->once = !peer->is_self && (options->now || (!row->encrypted && peer->row->plaintext != PLAINTEXT_ALLOW));
   row->trust = g_strdup (peer_trust (peer));
   if (!peer->is_self)
@@ -244,7 +244,7 @@ messenger_send (Messenger *messenger, Peer **to, gsize n_to, const char *text, c
   for (gsize i = 0; i < n_to; i++)
     {
       trust_pin (messenger, to[i]);
-      if (!store (messenger, to[i], row_to (to[i], text, options, corrects), seqs, error))
+      if (!store (messenger, to[i], row_to (messenger, to[i], text, options, corrects), seqs, error))
         return NULL;
     }
   if (options->key != NULL

@@ -420,7 +420,7 @@ receive_displayed (Messenger *messenger, Peer *peer, const char *id)
 }
 
 static void
-receive_error (Messenger *messenger, Peer *peer, const Stanza *stanza)
+receive_error (Messenger *messenger, Session *session, Peer *peer, const Stanza *stanza)
 {
   g_autoptr (MessageRow) row
       = stanza->id != NULL ? messages_find (messenger->db, peer->row->id, DIRECTION_OUT, stanza->id) : NULL;
@@ -429,8 +429,22 @@ receive_error (Messenger *messenger, Peer *peer, const Stanza *stanza)
     return;
   if (row->confirms && peer->in_flight > 0)
     peer->in_flight--;
-  conversation_change (messenger, peer, row->seq, MESSAGE_FAILED, "Rejected", FALSE);
+  if (session_is_secure (session) && g_strcmp0 (stanza->error_condition, "not-authorized") == 0)
+    { /* our key is in question there: it waits until the user there has decided */
+      conversation_change (messenger, peer, row->seq, MESSAGE_QUEUED, NULL, FALSE);
+      conversation_change (messenger, peer, row->seq, MESSAGE_HELD, "KeyChanged", FALSE);
+    }
+  else
+    conversation_change (messenger, peer, row->seq, MESSAGE_FAILED, "Rejected", FALSE);
   conversation_refresh_counts (messenger, peer);
+}
+
+void
+conversation_release (Messenger *messenger, Peer *peer)
+{
+  g_autoptr (GArray) seqs = outbox_change (messenger->db, peer->row->id, MESSAGE_HELD, MESSAGE_QUEUED, NULL, NULL);
+
+  tell_all (messenger, peer, seqs, MESSAGE_QUEUED, NULL);
 }
 
 static void
@@ -461,7 +475,7 @@ conversation_receive (Messenger *messenger, Session *session, const Stanza *stan
     g_debug ("a stanza claims to be from %s", stanza->from); /* it counts as the stream's peer's, as nothing else is known */
   if (stanza->is_error)
     {
-      receive_error (messenger, peer, stanza);
+      receive_error (messenger, session, peer, stanza);
       return;
     }
   receive_state (messenger, peer, stanza);

@@ -217,7 +217,10 @@ may_be_clear (Messenger *messenger, Peer *peer)
 {
   Peer *owner = peer->row->instance != NULL ? roster_by_instance (messenger->roster, peer->row->instance) : peer;
 
-  if (peer_is_pinned (owner) || (peer->row->instance != NULL && is_announced_with_key (messenger, peer->row->instance)))
+  gboolean wants_key = trust_policy (messenger, peer) != ENCRYPTION_NEVER && peer->row->instance != NULL
+                       && is_announced_with_key (messenger, peer->row->instance);
+
+  if (peer_is_pinned (owner) || wants_key)
     {
       trust_downgraded (messenger, owner);
       return FALSE;

@@ -63,7 +63,7 @@ take_from_others (Messenger *messenger, Peer *peer, const Sighting *sighting)
 
       if (other == peer)
         continue;
-      other->keyed = FALSE; /* that was said of @peer */
+      other->row->keyed = FALSE; /* that was said of @peer */
       messenger_peer_changed (messenger, other, peer_remove_sighting (other, sighting->interface, sighting->family));
     }
 }

@@ -99,6 +99,7 @@ void identify_key (Messenger *messenger, Session *session);
 /* trust.c: what keys are worth --------------------------------------------------------------------------------------------- */
 
 PeerEncryption trust_policy (Messenger *messenger, const Peer *peer); /* in force for @peer, NULL: for strangers; never DEFAULT */
+gboolean trust_encrypts (Messenger *messenger, const Peer *peer); /* what is written to it goes to a key, or not at all */
 gboolean trust_is_known_in_clear (Messenger *messenger, const Peer *peer); /* there is a yes or a history */
 void trust_claimed (Messenger *messenger, Peer *owner, const guint8 *key); /* @key was shown under @owner's name */
 void trust_downgraded (Messenger *messenger, Peer *peer); /* it should encrypt, and offers nothing */
@@ -152,6 +153,8 @@ void conversation_broken (Messenger *messenger, Peer *peer);
 /* conversation_unreachable: no stream could be had, or it went off the air: what was allowed only for now fails. */
 void conversation_unreachable (Messenger *messenger, Peer *peer);
 void conversation_hold (Messenger *messenger, const char *reason); /* everything queued in clear */
+/* conversation_release: a new secure stream is there: what its peer did not take because of our key is tried again. */
+void conversation_release (Messenger *messenger, Peer *peer);
 void conversation_expire (Messenger *messenger);
 /* conversation_change: one message of ours to another state, in the database and for those who listen. */
 void conversation_change (Messenger *messenger, Peer *peer, guint64 seq, MessageState state, const char *reason,

@@ -352,7 +352,7 @@ messenger_allow_plaintext (Messenger *messenger, Peer *peer, PeerPlaintext plain
 {
   g_autoptr (GArray) freed = NULL;
 
-  if (plaintext == PLAINTEXT_ALLOW && peer_encrypts (peer))
+  if (plaintext == PLAINTEXT_ALLOW && trust_encrypts (messenger, peer))
     return TRUE;
   peer->row->plaintext = plaintext;
   if (!roster_save (messenger->roster, peer, error))

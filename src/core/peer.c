@@ -94,7 +94,7 @@ peer_is_pinned (const Peer *peer)
 gboolean
 peer_encrypts (const Peer *peer)
 {
-  return peer->row->key != NULL || peer->keyed;
+  return peer->row->key != NULL || peer->row->keyed;
 }
 
 gboolean
@@ -173,7 +173,7 @@ set_presence (Peer *peer, GPtrArray *txt)
     {
       g_clear_pointer (&peer->presence, presence_free);
       peer->presence = g_steal_pointer (&presence);
-      peer->keyed = peer->presence->noise != NULL;
+      peer->row->keyed = peer->presence->noise != NULL;
       changed |= PEER_CHANGED_PRESENCE | PEER_CHANGED_POLICY;
     }
   if (nick != NULL && g_strcmp0 (nick, peer->row->nick) != 0)

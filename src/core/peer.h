@@ -36,7 +36,6 @@ typedef struct
   char      *alias;     /* the user's name for it alone, or NULL */
   GPtrArray *sightings; /* Sighting */
   Presence  *presence;  /* of the latest sighting, or NULL */
-  gboolean   keyed;     /* what it announced last says that it encrypts; outlives that */
   gboolean   is_self;
   char       fingerprint[FINGERPRINT_SIZE]; /* of row->key; "" without one */
   char       claim[FINGERPRINT_SIZE];       /* of row->claim */

@@ -243,6 +243,8 @@ on_open (Session *session, gpointer user_data)
     conversation_broken (messenger, peer); /* whatever is unconfirmed now has nowhere to be confirmed */
   settle_duplicates (messenger, session);
   streams_choose (messenger, peer);
+  if (session_is_secure (session))
+    conversation_release (messenger, peer);
   conversation_pump (messenger, peer);
   probe_opened (peer);
   verification_opened (messenger, session);

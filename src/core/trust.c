@@ -29,6 +29,12 @@ trust_policy (Messenger *messenger, const Peer *peer)
 }
 
 gboolean
+trust_encrypts (Messenger *messenger, const Peer *peer)
+{
+  return peer_is_pinned (peer) || (peer_encrypts (peer) && trust_policy (messenger, peer) != ENCRYPTION_NEVER);
+}
+
+gboolean
 trust_is_known_in_clear (Messenger *messenger, const Peer *peer)
 {
   return peer->row->plaintext == PLAINTEXT_ALLOW || messages_in_clear (messenger->db, peer->row->id);

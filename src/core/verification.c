@@ -22,6 +22,8 @@
 #define RUN_US (120 * (gint64) G_USEC_PER_SEC)
 #define HOUR_US (3600 * (gint64) G_USEC_PER_SEC)
 
+static const char theirs_differ[] = "the other side says that the codes differ";
+
 typedef enum
 {
   RUN_WAITS,     /* ours: for a stream */
@@ -194,7 +196,10 @@ finish (Messenger *messenger, Run *run, const char *why)
     sodium_memzero (run->code, sizeof run->code);
   if (peer != NULL)
     peer->verifying = FALSE;
-  if (why != NULL)
+  if (why == theirs_differ)
+    g_set_error (&error, HEARBY_ERROR, HEARBY_ERROR_NOT_VERIFIED,
+                 "%s: somebody may be between you\ntalk to each other by another way, and say no here too if that is so", why);
+  else if (why != NULL)
     g_set_error (&error, HEARBY_ERROR, HEARBY_ERROR_CANCELED, "%s", why);
   answer_waiting (run, NULL, error);
   tell_peer (messenger, run);
@@ -408,7 +413,7 @@ verification_receive (Messenger *messenger, Session *session, const Node *verify
   else if (g_str_equal (step, "reveal") && filled)
     on_reveal (messenger, run, bytes);
   else if (g_str_equal (step, "mismatch"))
-    finish (messenger, run, "the other side says that the codes differ");
+    finish (messenger, run, theirs_differ);
   else if (g_str_equal (step, "cancel"))
     finish (messenger, run, "the other side ended it");
 }

@@ -65,9 +65,10 @@ row_of (sqlite3_stmt *stmt)
   row->last_seen = sqlite3_column_int64 (stmt, 6);
   row->address = database_dup_text (stmt, 7);
   row->key = read_key (stmt, 8);
-  row->trust = read_enum (stmt, 9, TRUST_MISMATCH);
-  row->verified = sqlite3_column_int64 (stmt, 10);
-  row->claim = read_key (stmt, 11);
+  row->keyed = sqlite3_column_int (stmt, 9) != 0;
+  row->trust = read_enum (stmt, 10, TRUST_MISMATCH);
+  row->verified = sqlite3_column_int64 (stmt, 11);
+  row->claim = read_key (stmt, 12);
   return row;
 }
 
@@ -76,7 +77,7 @@ peers_load (Database *db, GError **error)
 {
   sqlite3_stmt *stmt
     = database_prepare (db, "SELECT id, instance, nick, blocked, plaintext, encryption, last_seen, address,"
-                            " key, trust, verified, claim FROM peer ORDER BY id");
+                            " key, keyed, trust, verified, claim FROM peer ORDER BY id");
 
   return database_read_all (db, stmt, row_of, free_row, error);
 }
@@ -146,10 +147,10 @@ write_row (Database *db, PeerRow *row, GError **error)
 
   if (!check_row (db, row, folded, error))
     return FALSE;
-  stmt = database_prepare (db, "INSERT INTO peer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+  stmt = database_prepare (db, "INSERT INTO peer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
                                " ON CONFLICT (id) DO UPDATE SET instance = ?2, folded = ?3, nick = ?4, blocked = ?5,"
-                               " plaintext = ?6, encryption = ?7, last_seen = ?8, address = ?9, key = ?10, trust = ?11,"
-                               " verified = ?12, claim = ?13");
+                               " plaintext = ?6, encryption = ?7, last_seen = ?8, address = ?9, key = ?10, keyed = ?11,"
+                               " trust = ?12, verified = ?13, claim = ?14");
   if (row->id != 0)
     sqlite3_bind_int64 (stmt, 1, row->id);
   database_bind_text (stmt, 2, row->instance);
@@ -161,9 +162,10 @@ write_row (Database *db, PeerRow *row, GError **error)
   sqlite3_bind_int64 (stmt, 8, row->last_seen);
   database_bind_text (stmt, 9, row->address);
   bind_key (stmt, 10, row->key);
-  sqlite3_bind_int (stmt, 11, row->trust);
-  sqlite3_bind_int64 (stmt, 12, row->verified);
-  bind_key (stmt, 13, row->claim);
+  sqlite3_bind_int (stmt, 11, row->keyed);
+  sqlite3_bind_int (stmt, 12, row->trust);
+  sqlite3_bind_int64 (stmt, 13, row->verified);
+  bind_key (stmt, 14, row->claim);
   if (!database_write (db, stmt, error))
     return FALSE;
   if (row->id == 0)

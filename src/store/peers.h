@@ -42,6 +42,7 @@ typedef struct
   gint64         last_seen; /* µs since 1970; 0: never */
   char          *address;   /* "host" or "host:port" that the user added, or NULL */
   GBytes        *key;       /* PEER_KEY bytes: who it is, or NULL: its name is all that is known */
+  gboolean       keyed;     /* its last record said that it encrypts, although it may not have shown its key yet */
   PeerTrust      trust;     /* of the key */
   gint64         verified;  /* when, µs since 1970, or 0 */
   GBytes        *claim;     /* PEER_KEY bytes: another key that was shown under this name and is in question, or NULL */

@@ -12,7 +12,7 @@ const char *const schema_steps[] = {
   "CREATE TABLE peer (id INTEGER PRIMARY KEY AUTOINCREMENT,"
   " instance TEXT, folded TEXT, nick TEXT, blocked INTEGER NOT NULL, plaintext INTEGER NOT NULL,"
   " encryption INTEGER NOT NULL, last_seen INTEGER NOT NULL, address TEXT,"
-  " key BLOB UNIQUE, trust INTEGER NOT NULL, verified INTEGER NOT NULL, claim BLOB);"
+  " key BLOB UNIQUE, keyed INTEGER NOT NULL, trust INTEGER NOT NULL, verified INTEGER NOT NULL, claim BLOB);"
   "CREATE INDEX peer_name ON peer (folded);"
   "CREATE UNIQUE INDEX peer_plain ON peer (folded) WHERE key IS NULL;" /* a key is who it is; without one its name is */
 

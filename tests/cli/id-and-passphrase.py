@@ -95,6 +95,9 @@ def test_passphrase(stage):
         with open(file, 'w') as out:
             out.write(content)
         if exit:
+            os.chmod(file, 0o640)
+            assert 'chmod 600' in romeo.cli('daemon', check=7, env={'HEARBY_PASSPHRASE_FILE': file}).stderr
+            os.chmod(file, 0o600)
             assert 'wrong' in romeo.cli('daemon', check=exit, env={'HEARBY_PASSPHRASE_FILE': file}).stderr
     romeo.start(HEARBY_PASSPHRASE_FILE=file)
     equal(romeo.cli('id').stdout, fingerprint)
@@ -137,5 +140,31 @@ def test_new(stage):
     equal(juliet.received()[-1], 'after')
 
 
+def test_own_new_key(stage):
+    """What is written under a new key waits until the other side takes it."""
+    juliet, romeo = couple(stage, allow=False)
+    juliet.cli('send', 'romeo', 'one', '--wait=delivered')
+    romeo.cli('send', 'juliet', 'two', '--wait=delivered')
+    juliet.cli('id', '--new')
+    assert 'has not accepted' in juliet.cli('send', 'romeo', 'three', '--wait=delivered', check=5).stderr
+    equal(juliet.json('history', 'romeo')['messages'][-1]['state'], 'held')
+    romeo.cli('trust', 'juliet', '--fingerprint', juliet.cli('id').stdout.strip())
+    juliet.cli('send', 'romeo', 'four', '--wait=delivered', '--timeout=20')
+    equal(romeo.received(), ['one', 'three', 'four'])
+
+
+def test_switched_off(stage):
+    """Who encrypts nothing is plain to others, and they to him, with the usual yes."""
+    juliet, romeo = stage.person(stage.host('pronto'), 'juliet'), stage.person(stage.host('forza'), 'romeo',
+                                                                              settings={'encryption': 'never'})
+    juliet.cli('wait', 'online', romeo.instance, '--timeout=20')
+    romeo.cli('wait', 'online', juliet.instance, '--timeout=20')
+    for me, other in ((juliet, romeo), (romeo, juliet)):
+        me.cli('send', other.instance, 'unasked', check=5)
+        me.cli('send', other.instance, '--plaintext', '--wait=delivered', 'hello')
+        equal(other.received(), ['hello'])
+    equal([message['encrypted'] for message in juliet.json('history')['messages']], [False, False])
+
+
 if __name__ == '__main__':
-    hearbytest.main(test_id, test_passphrase, test_new)
+    hearbytest.main(test_id, test_passphrase, test_new, test_own_new_key, test_switched_off)
