@@ -67,6 +67,7 @@ def test_asked_first(stage):
     assert 'wants to compare codes: hearby verify romeo' in juliet.cli('peers').stdout, juliet.cli('peers').stdout
     hers = Terminal(juliet, 'verify', 'romeo')
     hers.expect('Type yes or no: ')
+    his.expect('Type yes or no: ')
     his.type('\x03')
     equal(his.wait(), 130)
     hers.type('yes\n')
