@@ -74,6 +74,27 @@ check_keyed (Messenger *messenger, const Peer *peer, const char *name, const Sen
   return FALSE;
 }
 
+/* Whoever shows a key under the name now is another peer until the user says that they are one; who was known in clear does not come back. */
+static gboolean
+check_successor (Messenger *messenger, const Peer *peer, const char *name, GError **error)
+{
+  GPtrArray *same = peer->row->instance != NULL ? roster_named (messenger->roster, peer->row->instance) : NULL;
+  g_autofree char *word = text_shell_word (name);
+
+  for (guint i = 0; same != NULL && i < same->len && !peer_is_online (peer); i++)
+    {
+      const Peer *other = g_ptr_array_index (same, i);
+
+      if (other->row->key == NULL || !peer_is_online (other))
+        continue;
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_KEY_CHANGED,
+                   "'%s' did not encrypt before, and now there is a key under this name: %s\n"
+                   "'hearby trust %s --fingerprint %s' says that it is the same", name, other->fingerprint, word, other->fingerprint);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean
 check_receiver (Messenger *messenger, const Peer *peer, const SendOptions *options, GError **error)
 {
@@ -101,6 +122,8 @@ check_receiver (Messenger *messenger, const Peer *peer, const SendOptions *optio
     }
   if (trust_encrypts (messenger, peer))
     return check_keyed (messenger, peer, name, options, error);
+  if (!check_successor (messenger, peer, name, error))
+    return FALSE;
   if (trust_policy (messenger, peer) != ENCRYPTION_REQUIRE)
     return check_plain (peer, name, options, error);
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_UNENCRYPTED,

@@ -267,8 +267,8 @@ bind_key (Messenger *messenger, Peer *peer, const guint8 *key, PeerTrust trust, 
   return TRUE;
 }
 
-gboolean
-messenger_trust_key (Messenger *messenger, Peer *peer, const char *fingerprint, gboolean verified, GError **error)
+static gboolean
+bind_shown (Messenger *messenger, Peer *peer, const char *fingerprint, gboolean verified, GError **error)
 {
   PeerTrust trust = verified ? TRUST_VERIFIED : TRUST_PINNED;
   GPtrArray *same = peer->row->instance != NULL ? roster_named (messenger->roster, peer->row->instance) : NULL;
@@ -289,6 +289,21 @@ messenger_trust_key (Messenger *messenger, Peer *peer, const char *fingerprint, 
                "'%s' has not shown this key\nthe whole fingerprint is wanted, as 'hearby id' prints it there",
                peer->row->instance != NULL ? peer->row->instance : "the peer");
   return FALSE;
+}
+
+/* Who was known in clear under the name is the same person: the user says so. */
+static gboolean
+join_clear (Messenger *messenger, Peer *peer, GError **error)
+{
+  Peer *clear = peer->row->instance != NULL ? roster_in_clear (messenger->roster, peer->row->instance) : NULL;
+
+  return clear == NULL || clear == peer || messenger_merge (messenger, clear, peer, error);
+}
+
+gboolean
+messenger_trust_key (Messenger *messenger, Peer *peer, const char *fingerprint, gboolean verified, GError **error)
+{
+  return bind_shown (messenger, peer, fingerprint, verified, error) && join_clear (messenger, peer, error);
 }
 
 Peer *
