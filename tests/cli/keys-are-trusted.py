@@ -144,6 +144,30 @@ def test_never(stage):
     equal(juliet.received(), ['sealed'] + ['sealed again'] * 2)
 
 
+def test_joined(stage):
+    """Who was plain and has a key now is two until the user joins them; the name is never ambiguous."""
+    juliet, romeo = couple(stage, clear=True)
+    romeo.send(juliet, 'in clear', '--wait=delivered')
+    juliet.send(romeo, 'in clear too', '--wait=delivered')
+    for person in juliet, romeo:
+        person.cli('config', 'encryption', 'prefer')
+    juliet.on_bus().wait_peer(romeo, Trust='new')
+    romeo.on_bus().wait_peer(juliet, Trust='new')
+    romeo.cli('trust', 'juliet', '--fingerprint', juliet.cli('id').stdout.strip())
+    listed = romeo.json('peers')['peers']
+    equal([(peer['name'], peer['trust'], peer['unread']) for peer in listed], [('juliet', 'pinned', 1)])
+    romeo.cli('send', 'juliet', 'sealed', '--wait=delivered')
+    equal([message['encrypted'] for message in romeo.json('history', 'juliet')['messages']], [False, False, True])
+
+    error = juliet.json('send', 'romeo', 'to whom?', check=5)['error']
+    equal(error['name'], 'KeyChanged')
+    words = error['hint'].split("'")[1].split()
+    equal(words, ['hearby', 'trust', 'romeo', '--fingerprint', romeo.cli('id').stdout.strip()])
+    juliet.cli(*words[1:])
+    equal([peer['trust'] for peer in juliet.json('peers')['peers']], ['pinned'])
+    juliet.cli('send', 'romeo', 'sealed', '--wait=delivered')
+
+
 def test_completion(stage):
     juliet, romeo = couple(stage, allow=False)
 
@@ -163,5 +187,5 @@ def test_completion(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_before_first_contact, test_somebody_else, test_bad_uris, test_fingerprint_before_a_word, test_require, test_never,
+    hearbytest.main(test_before_first_contact, test_somebody_else, test_bad_uris, test_fingerprint_before_a_word, test_require, test_never, test_joined,
                     test_completion)
