@@ -376,16 +376,10 @@ static gboolean
 take_bytes (const Node *verify, guint8 bytes[SAS_NONCE])
 {
   g_autofree char *text = node_dup_text (verify);
-  g_autofree guchar *decoded = NULL;
   gsize len;
 
-  if (strlen (text) != (SAS_NONCE + 2) / 3 * 4)
-    return FALSE;
-  decoded = g_base64_decode (text, &len);
-  if (len != SAS_NONCE)
-    return FALSE;
-  memcpy (bytes, decoded, SAS_NONCE);
-  return TRUE;
+  return sodium_base642bin (bytes, SAS_NONCE, text, strlen (text), NULL, &len, NULL, sodium_base64_VARIANT_ORIGINAL) == 0
+         && len == SAS_NONCE;
 }
 
 void

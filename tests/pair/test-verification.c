@@ -120,22 +120,29 @@ answer (Side *side, Told *told, const char *typed, gboolean match)
   return same;
 }
 
+static void
+say_text (Side *side, const char *run, const char *step, const char *text)
+{
+  Node *message = node_new ("message", NS_CLIENT);
+  Node *verify = node_add (message, "verify", NS_VERIFY);
+
+  node_set (message, "from", side->instance);
+  node_set (verify, "run", run);
+  node_set (verify, "step", step);
+  node_add_text (verify, text);
+  g_assert_true (session_send_element (side->peer->session, message));
+}
+
 /* A step of the exchange as no hearby sends it, on @side's stream. */
 static void
 say (Side *side, const char *run, const char *step, guint8 fill)
 {
   guint8 bytes[32];
   g_autofree char *text = NULL;
-  Node *message = node_new ("message", NS_CLIENT);
-  Node *verify = node_add (message, "verify", NS_VERIFY);
 
   memset (bytes, fill, sizeof bytes);
   text = g_base64_encode (bytes, sizeof bytes);
-  node_set (message, "from", side->instance);
-  node_set (verify, "run", run);
-  node_set (verify, "step", step);
-  node_add_text (verify, text);
-  g_assert_true (session_send_element (side->peer->session, message));
+  say_text (side, run, step, text);
 }
 
 #define assert_trust(side, wanted) g_assert_cmpstr (peer_trust ((side)->peer), ==, wanted)
@@ -371,6 +378,56 @@ test_out_of_order (void)
   close_two (juliet, romeo);
 }
 
+/* 32 bytes are written in one way. */
+static void
+test_malformed (void)
+{
+  static const char *const texts[] = {
+    "", "AAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",   /* without its padding */
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=",               /* another way to say the same */
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=A",              /* too long */
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",               /* 33 bytes */
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA===",               /* 31 */
+    "AAAAAAAAAAAAAAAAAAAA AAAAAAAAAAAAAAAAAAAAAA=",
+    "AAAAAAAAAAAAAAAAAAAA_AAAAAAAAAAAAAAAAAAAAAA=",
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
+  };
+  Side *juliet, *romeo;
+
+  open_two (&juliet, &romeo);
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    {
+      say_text (romeo, "his-run", "start", texts[i]);
+      deliver (romeo, "go on");
+      g_assert_false (messenger_wants_verify (juliet->messenger, juliet->peer));
+    }
+  say_text (romeo, "his-run", "start", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+  side_wait (messenger_wants_verify (juliet->messenger, juliet->peer));
+  close_two (juliet, romeo);
+}
+
+/* Whoever asks for ever costs nothing, and does not keep the user from comparing codes. */
+static void
+test_flood (void)
+{
+  g_auto (Told) at_juliet = { 0 }, at_romeo = { 0 };
+  Side *juliet, *romeo;
+
+  open_two (&juliet, &romeo);
+  for (guint i = 0; i < 1000; i++)
+    {
+      g_autofree char *run = g_strdup_printf ("run %u", i);
+
+      say (romeo, run, "start", (guint8) i);
+      say (romeo, i % 3 == 0 ? run : "run 0", i % 2 == 0 ? "nonce" : "cancel", 1);
+    }
+  deliver (romeo, "romeo 2");
+  g_assert_cmpuint (juliet->messenger->runs->len, <=, 2);
+  messenger_cancel_verify (juliet->messenger, juliet->peer);
+  compare (juliet, &at_juliet, romeo, &at_romeo);
+  close_two (juliet, romeo);
+}
+
 /* A second beginning ends the first: nobody looks at two codes. */
 static void
 test_begins_twice (void)
@@ -500,6 +557,8 @@ main (int argc, char **argv)
   g_test_add_func ("/verification/mismatch-holds-the-queue", test_mismatch_holds_the_queue);
   g_test_add_func ("/verification/wrong-reveal", test_wrong_reveal);
   g_test_add_func ("/verification/out-of-order", test_out_of_order);
+  g_test_add_func ("/verification/malformed", test_malformed);
+  g_test_add_func ("/verification/flood", test_flood);
   g_test_add_func ("/verification/begins-twice", test_begins_twice);
   g_test_add_func ("/verification/cancelled", test_cancelled);
   g_test_add_func ("/verification/stream-lost", test_stream_lost);
