@@ -421,7 +421,7 @@ test_conflict_beside_the_real_one (void)
   deliver (juliet, "juliet 1");
   see (paris, juliet);
   his = side_send (paris, "it is me");
-  side_wait (side_state (paris, his) == MESSAGE_FAILED);
+  side_wait (side_state (paris, his) == MESSAGE_HELD);
   g_assert_true (peer_is_in_conflict (juliet->peer));
   deliver (juliet, "juliet 2");
   deliver (romeo, "romeo 1");
@@ -667,8 +667,8 @@ static const Wish wishes[] = {
   { "require", SIDE_SECURE, FALSE, 0, TRUE },
   { "require", SIDE_CLEAR, FALSE, HEARBY_ERROR_UNENCRYPTED, FALSE },
   { "require", SIDE_CLEAR, TRUE, HEARBY_ERROR_UNENCRYPTED, FALSE },
-  { "never", SIDE_SECURE, FALSE, HEARBY_ERROR_UNENCRYPTED, FALSE }, /* he has a key: nothing goes in clear */
-  { "never", SIDE_SECURE, TRUE, HEARBY_ERROR_UNENCRYPTED, FALSE },
+  { "never", SIDE_SECURE, FALSE, HEARBY_ERROR_UNENCRYPTED, TRUE },
+  { "never", SIDE_SECURE, TRUE, 0, TRUE },
   { "never", SIDE_CLEAR, FALSE, HEARBY_ERROR_UNENCRYPTED, TRUE },
   { "never", SIDE_CLEAR, TRUE, 0, TRUE },
 };
@@ -708,7 +708,7 @@ test_encryption (gconstpointer data)
 
       side_wait (side_state (juliet, seq) == MESSAGE_DELIVERED);
       row = messages_get (romeo->db, romeo->peer->last_seq);
-      g_assert_cmpint (row->encrypted, ==, wish->other == SIDE_SECURE);
+      g_assert_cmpint (row->encrypted, ==, wish->other == SIDE_SECURE && !g_str_equal (wish->setting, "never"));
       side_check_received (romeo, "juliet", 1);
     }
   say_something (romeo);

@@ -317,7 +317,7 @@ test_mismatch_holds_the_queue (void)
 {
   g_auto (Told) at_juliet = { 0 }, at_romeo = { 0 };
   Side *juliet, *romeo;
-  guint64 seq;
+  guint64 seq, his;
 
   open_two (&juliet, &romeo);
   compare (juliet, &at_juliet, romeo, &at_romeo);
@@ -325,9 +325,9 @@ test_mismatch_holds_the_queue (void)
   g_assert_false (answer (juliet, &at_juliet, NULL, FALSE));
   side_wait (juliet->peer->sessions->len == 0);
   see (romeo, juliet);
-  side_send (romeo, "romeo 2");
+  his = side_send (romeo, "romeo 2");
   side_wait (juliet->peer->sessions->len > 0);
-  side_wait (romeo->peer->session != NULL && romeo->peer->queued == 0);
+  side_wait (side_state (romeo, his) == MESSAGE_HELD);
   g_assert_cmpint (side_state (juliet, seq), ==, MESSAGE_QUEUED);
   g_assert_cmpuint (romeo->received->len, ==, 1);
   close_two (juliet, romeo);
