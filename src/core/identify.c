@@ -358,6 +358,50 @@ greet_new (Messenger *messenger, Peer *dialled, const guint8 *key, const char *n
   return peer;
 }
 
+/* mDNS shows @name, but at none of its addresses is @session's other end. */
+static gboolean
+is_elsewhere (Messenger *messenger, Session *session, const char *name)
+{
+  GPtrArray *same = roster_named (messenger->roster, name);
+  gboolean announced = FALSE;
+
+  for (guint i = 0; same != NULL && i < same->len; i++)
+    {
+      const Peer *peer = g_ptr_array_index (same, i);
+
+      if (peer_has_address (peer, session_remote (session)))
+        return FALSE;
+      announced |= peer_is_announced (peer);
+    }
+  return announced;
+}
+
+/* A name on the link that the user has not bound to a key is not for whoever calls himself so first: who is there is asked. So somebody
+ * who called from an address that he does not announce has his stream all the same. */
+static void
+ask_who_is_there (Messenger *messenger, const char *name)
+{
+  GPtrArray *same = roster_named (messenger->roster, name);
+
+  for (guint i = 0; same != NULL && i < same->len; i++)
+    {
+      Peer *peer = g_ptr_array_index (same, i);
+
+      peer->recognised = TRUE;
+      peer->confirmed = FALSE;
+      trust_want_proof (messenger, peer);
+    }
+}
+
+static gboolean
+is_bound (Messenger *messenger, const Peer *known, const char *name)
+{
+  const Peer *owner = roster_by_instance (messenger->roster, name);
+
+  return (owner != NULL && peer_is_pinned (owner))
+         || (known != NULL && peer_is_pinned (known) && known->row->instance != NULL && name_equal (known->row->instance, name));
+}
+
 void
 identify_key (Messenger *messenger, Session *session)
 {
@@ -370,6 +414,11 @@ identify_key (Messenger *messenger, Session *session)
 
   if (!is_name (name))
     return;
+  if (!is_bound (messenger, known, name) && is_elsewhere (messenger, session, name))
+    {
+      ask_who_is_there (messenger, name);
+      return;
+    }
   peer = known != NULL ? greet_known (messenger, known, key, name, &restricted) : greet_new (messenger, dialled, key, name, &restricted);
   if (peer == NULL || peer->row->blocked)
     return;
