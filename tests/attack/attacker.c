@@ -37,7 +37,7 @@ typedef struct
   gint64 times;   /* 0: always */
   struct sockaddr_in target;
   guint8 secret[X25519_KEY];
-  char *own, *peer;
+  char *own, *peer, *inner;
   gboolean own_key;
   ImpostorKind impostor;
   Tamper tamper;
@@ -162,11 +162,11 @@ answer_question (Leg *leg, const Node *iq)
 }
 
 static void
-say_header (Leg *leg)
+say_header (Leg *leg, const char *own)
 {
   g_autofree char *xml = g_strdup_printf ("<?xml version='1.0'?><stream:stream xmlns='" NS_CLIENT
                                           "' xmlns:stream='" NS_STREAM "' from='%s' to='%s' version='1.0'>%s",
-                                          leg->own, leg->peer,
+                                          own, leg->peer,
                                           leg->role == NOISE_INITIATOR
                                               ? ""
                                               : "<stream:features><query xmlns='" NS_DISCO_INFO
@@ -181,7 +181,7 @@ on_element (Leg *leg, const LegEvent *event, gint64 number)
 {
   tell ("inner", "connection:i", number, "text:b", event->bytes, NULL);
   if (event->kind == READER_OPEN && leg->role == NOISE_RESPONDER)
-    say_header (leg);
+    say_header (leg, leg->own);
   else if (event->kind == READER_ELEMENT && node_is (event->node, "iq", NS_CLIENT)
            && g_strcmp0 (node_get (event->node, "type"), "get") == 0)
     answer_question (leg, event->node);
@@ -225,14 +225,14 @@ obey (Leg *leg)
 }
 
 static void
-be_an_end (Leg *leg, gint64 number)
+be_an_end (const Plan *plan, Leg *leg, gint64 number)
 {
   struct pollfd fds[2] = { { .fd = leg->fd, .events = POLLIN }, { .fd = 0, .events = POLLIN } };
   gboolean alive;
 
   leg_tell (leg, number);
   if (leg->role == NOISE_INITIATOR)
-    say_header (leg);
+    say_header (leg, plan->inner != NULL ? plan->inner : leg->own);
   alive = hear (leg, number, TRUE);
   while (alive)
     {
@@ -251,7 +251,7 @@ be_called (const Plan *plan, int fd, gint64 number)
   g_autoptr (GError) error = NULL;
 
   if (leg_answer (leg, plan->own, &error))
-    be_an_end (leg, number);
+    be_an_end (plan, leg, number);
   else
     tell ("failed", "connection:i", number, "text:s", error->message, NULL);
 }
@@ -289,7 +289,7 @@ call (const Plan *plan)
       tell ("failed", "text:s", error->message, NULL);
       return 1;
     }
-  be_an_end (leg, 1);
+  be_an_end (plan, leg, 1);
   return 0;
 }
 
@@ -395,6 +395,7 @@ main (int argc, char **argv)
     { "times", 0, 0, G_OPTION_ARG_INT64, &plan.times, "How many connections are attacked", "N" },
     { "key", 0, 0, G_OPTION_ARG_STRING, &key, "The static secret", "HEX" },
     { "own", 0, 0, G_OPTION_ARG_STRING, &plan.own, "Who we say we are", "NAME" },
+    { "inner", 0, 0, G_OPTION_ARG_STRING, &plan.inner, "Who we say we are within the channel", "NAME" },
     { "peer", 0, 0, G_OPTION_ARG_STRING, &plan.peer, "Whom we call", "NAME" },
     G_OPTION_ENTRY_NULL,
   };
@@ -415,5 +416,6 @@ main (int argc, char **argv)
   status = run (&plan, argc - 1, argv + 1);
   g_free (plan.own);
   g_free (plan.peer);
+  g_free (plan.inner);
   return status;
 }

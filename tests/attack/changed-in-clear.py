@@ -48,6 +48,31 @@ def test_stripped(stage):
         scene.recover()
 
 
+def test_stripped_at_first_contact(stage):
+    """The TXT records promise encryption; also for who was away from the first word on."""
+    scene = Scene(stage)
+    prevented(scene, 'strip')
+    if not any('juliet' in problem for problem in scene.romeo.json('status')['health']):
+        raise Failed('romeo is not told')
+    scene.romeo.stop()
+    scene.romeo.start()
+    prevented_again = scene.between.attackers[0].wait('attack')
+    scene.between.attackers[0].wait('over', connection=prevented_again['connection'])
+    gone = scene.between.leave()
+    equal(scene.inbox.wait_for({'body': scene.said[-1]})['encrypted'], True)
+    must_not_contain(gone, scene.said[-1])
+
+
+def test_mirrored(stage):
+    """Nobody takes himself for somebody else."""
+    scene = Scene(stage).greet()
+    attacker = scene.attack('mirror')
+    scene.say('for juliet alone')
+    attacker.wait('over')
+    must_not_contain([attacker], 'alone')
+    scene.recover()
+
+
 if __name__ == '__main__':
     hearbytest.main(
         ('headers and features', each(('flip', 'initiator.header', '5'), ('flip', 'responder.header', '-20'),
@@ -55,7 +80,9 @@ if __name__ == '__main__':
         ('names', each(('replace', 'initiator.header', "from='romeo@forza'", "from='rosaline@forza'"),
                        ('replace', 'responder.header', "to='romeo@forza'", "to='rosaline@forza'"))),
         ('the switch', each(('replace', 'initiator.start', '/>', ' />'), ('replace', 'responder.proceed', '/>', ' />'))),
+        ('refused in the other name', each(('replace', 'responder.proceed', '<proceed', '<failure'),
+                                           ('replace', 'initiator.start', 'protocol=', "purpose='bytes' protocol="))),
         ('injected behind start', each(('append', 'initiator.start', PLAIN), ('append', 'initiator.start', ' '))),
         ('injected behind proceed', each(('append', 'responder.proceed', PLAIN), ('append', 'responder.proceed', ' '))),
         ('the handshake', each(('flip', 'handshake.1', '5'), ('flip', 'handshake.2', '40'), ('flip', 'handshake.3', '-1'))),
-        test_stripped)
+        test_stripped, test_stripped_at_first_contact, test_mirrored)

@@ -244,10 +244,8 @@ leg_answer (Leg *leg, const char *own, GError **error)
   their_header = expect (leg, "stream", NS_STREAM, error);
   if (their_header == NULL)
     return FALSE;
-  leg->own = g_strdup (node_get (their_header, "to"));
+  leg->own = g_strdup (own != NULL ? own : node_get (their_header, "to"));
   leg->peer = g_strdup (node_get (their_header, "from"));
-  if (leg->own == NULL)
-    leg->own = g_strdup (own);
   ours = header (leg);
   if (!write_clear (leg, ours)
       || !write_clear (leg, "<stream:features><noise xmlns='" LEG_NS "'><protocol>" NOISE_PROTOCOL

@@ -62,5 +62,20 @@ def test_another_name(stage):
     same_person(moved, romeo, before)
 
 
+def test_calls_from_where_nobody_looks_for_her(stage):
+    """Her first word comes from an address that is not the one to which her name leads."""
+    pronto, forza = stage.host('pronto', ipv6=False), stage.host('forza', ipv6=False)
+    juliet, romeo = stage.person(pronto, 'juliet'), stage.person(forza, 'romeo')
+    romeo.wait_online(juliet)
+    juliet.wait_online(romeo)
+    pronto.run('ip', 'addr', 'add', '10.77.1.200/32', 'dev', 'lo')
+    pronto.run('ip', 'route', 'replace', forza.address + '/32', 'dev', 'eth0', 'src', '10.77.1.200')
+    forza.run('ip', 'route', 'replace', '10.77.1.200/32', 'via', pronto.address)
+    juliet.send(romeo, 'from elsewhere', '--wait=delivered', '--timeout=15')
+    romeo.send(juliet, 'from forza', '--wait=delivered', '--timeout=15')
+    equal((juliet.received(), romeo.received()), (['from forza'], ['from elsewhere']))
+    equal((juliet.peers()[romeo.instance]['trust'], romeo.peers()[juliet.instance]['trust']), ('pinned', 'pinned'))
+
+
 if __name__ == '__main__':
-    hearbytest.main(test_another_address, test_another_name)
+    hearbytest.main(test_another_address, test_another_name, test_calls_from_where_nobody_looks_for_her)
