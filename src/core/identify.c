@@ -327,12 +327,25 @@ part_from (Messenger *messenger, Peer *clear, const guint8 *key, const char *nam
   return peer;
 }
 
+/* @peer has another key than before, which nobody acted on: what was opened with that is over. */
+static void
+close_other_keys (Peer *peer)
+{
+  for (guint i = peer->sessions->len; i > 0; i--)
+    {
+      Session *session = g_ptr_array_index (peer->sessions, i - 1);
+
+      if (session_is_secure (session) && !session_is_restricted (session) && !peer_has_key (peer, session_key (session)))
+        session_close (session);
+    }
+}
+
 /* A key that nobody has shown before. */
 static Peer *
 greet_new (Messenger *messenger, Peer *dialled, const guint8 *key, const char *name, gboolean *restricted)
 {
   Peer *owner = roster_by_instance (messenger->roster, name);
-  Peer *peer = roster_in_clear (messenger->roster, name);
+  Peer *peer = roster_in_clear (messenger->roster, name), *doubted = NULL;
 
   *restricted = (owner != NULL && peer_is_pinned (owner)) || (dialled != NULL && peer_is_pinned (dialled));
   if (*restricted)
@@ -347,12 +360,21 @@ greet_new (Messenger *messenger, Peer *dialled, const guint8 *key, const char *n
       dialled->row->plaintext = PLAINTEXT_ASK; /* a yes to whoever was there; nothing was said yet */
       peer = dialled;
     }
+  if (peer == NULL && dialled != NULL && dialled->row->key != NULL && dialled->recognised && dialled->row->instance != NULL
+      && name_equal (dialled->row->instance, name))
+    doubted = dialled; /* somebody showed another key under this name from elsewhere */
+  if (doubted != NULL && doubted->last_seq == 0)
+    peer = doubted;
   if (peer != NULL && !trust_is_known_in_clear (messenger, peer))
-    peer_set_key (peer, key);
+    {
+      peer_set_key (peer, key);
+      close_other_keys (peer);
+    }
   else
-    peer = part_from (messenger, peer, key, name);
+    peer = part_from (messenger, peer != NULL ? peer : doubted, key, name);
   if (peer == NULL)
     return NULL;
+  peer->confirmed = TRUE;
   trust_greeted (messenger, peer);
   link_resettle (messenger, name);
   return peer;
@@ -387,6 +409,8 @@ ask_who_is_there (Messenger *messenger, const char *name)
     {
       Peer *peer = g_ptr_array_index (same, i);
 
+      if (peer->session != NULL && session_is_secure (peer->session))
+        continue; /* who is there has just shown it */
       peer->recognised = TRUE;
       peer->confirmed = FALSE;
       trust_want_proof (messenger, peer);

@@ -87,6 +87,32 @@ is_settled (const Peer *peer)
          && hint_matches (peer->presence->hint, peer->row->instance, g_bytes_get_data (peer->row->key, NULL));
 }
 
+/* Before a name was on the link, or was known to be, anybody could call from elsewhere under it and show a key. Whose record does not fit
+ * that is asked for his own, and whoever called is not spoken to. */
+static void
+doubt_key (Messenger *messenger, Peer *peer)
+{
+  const char *hint = peer->presence != NULL ? peer->presence->hint : NULL;
+  gboolean doubted = hint != NULL;
+
+  if (peer->row->key == NULL || peer_is_pinned (peer)
+      || (hint != NULL && hint_matches (hint, peer->row->instance, g_bytes_get_data (peer->row->key, NULL))))
+    return;
+  for (guint i = peer->sessions->len; i > 0; i--)
+    {
+      Session *session = g_ptr_array_index (peer->sessions, i - 1);
+
+      if (!session_is_secure (session) || peer_has_address (peer, session_remote (session)))
+        continue;
+      session_close (session);
+      doubted = TRUE;
+    }
+  if (!doubted)
+    return;
+  peer->recognised = TRUE;
+  peer->confirmed = FALSE;
+}
+
 /* By the hint in its record, which proves nothing: whoever it points to is asked for a proof. */
 static void
 recognise (Messenger *messenger, Peer *peer)
@@ -139,6 +165,7 @@ take_sighting (Messenger *messenger, const Sighting *sighting)
   if (!was_online)
     roster_save (messenger->roster, peer, NULL);
   learn_from_record (messenger, peer);
+  doubt_key (messenger, peer);
   recognise (messenger, peer);
   trust_compare_looks (messenger, peer);
   streams_forget_pause (peer);

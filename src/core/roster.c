@@ -197,8 +197,11 @@ best_named (Roster *roster, const char *instance, gboolean keyed_first)
         best = peer;
       else if (keyed_first && keyed != (best->row->key != NULL))
         best = keyed ? peer : best;
-      else if (claim_of (peer) > claim_of (best)
-               || (claim_of (peer) == claim_of (best) && peer->row->last_seen > best->row->last_seen))
+      else if (claim_of (peer) != claim_of (best))
+        best = claim_of (peer) > claim_of (best) ? peer : best;
+      else if (peer->confirmed != best->confirmed)
+        best = peer->confirmed ? peer : best;
+      else if (peer->row->last_seen > best->row->last_seen)
         best = peer;
     }
   return best;

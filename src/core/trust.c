@@ -228,8 +228,8 @@ messenger_encryption (Messenger *messenger, const Peer *peer)
 void
 trust_pin (Messenger *messenger, Peer *peer)
 {
-  if (peer->row->key == NULL || peer->row->trust != TRUST_NEW)
-    return;
+  if (peer->row->key == NULL || peer->row->trust != TRUST_NEW || trust_needs_proof (peer))
+    return; /* or when it has proven it */
   peer->row->trust = TRUST_PINNED;
   trust_compare_looks (messenger, peer);
   save (messenger, peer);
