@@ -100,6 +100,24 @@ def test_a_name_that_is_here_and_unknown(stage):
     they_meet(juliet, romeo, [evil])
 
 
+def test_a_name_before_it_is_here(stage):
+    """The same before juliet is there: what she shows counts, from the moment on at which she can be asked."""
+    pronto, romeo = stage.host('pronto'), stage.person(stage.host('forza'), 'romeo')
+    bus = romeo.on_bus()
+    evil = call(stage, stage.host('evil'), romeo, 'juliet@pronto')
+    evil.wait('secure')
+    bus.wait_peer('juliet@pronto', Trust='new')
+    juliet = stage.person(pronto, 'juliet')
+    bus.wait_peer(juliet, Nick='juliet')
+    romeo.send(juliet, 'for juliet alone', '--wait=delivered', '--timeout=15')
+    juliet.send(romeo, 'for romeo alone', '--wait=delivered', '--timeout=15')
+    equal((juliet.received(), romeo.received()), (['for juliet alone'], ['for romeo alone']))
+    must_not_contain([evil], 'alone')
+    evil.wait('end')
+    equal({(peer['trust'], peer['online']) for peer in romeo.json('peers')['peers'] if peer['instance'] == juliet.instance},
+          {('pinned', True), ('new', False)}, 'whom romeo knows by the name')
+
+
 def test_a_known_one_takes_it(stage):
     """The same by somebody whom romeo knows: when he calls, and when he answers."""
     juliet, romeo = stage.person(stage.host('pronto'), 'juliet'), stage.person(stage.host('forza'), 'romeo')
@@ -190,4 +208,5 @@ def test_where_encryption_is_required(stage):
 
 if __name__ == '__main__':
     hearbytest.main(test_another_name_inside, test_another_name_on_a_message, test_a_known_one_takes_a_friends_name,
-                    test_a_name_that_is_here_and_unknown, test_a_known_one_takes_it, test_a_strangers_receipt, test_at_an_added_address, test_where_encryption_is_required)
+                    test_a_name_that_is_here_and_unknown,
+                    test_a_name_before_it_is_here, test_a_known_one_takes_it, test_a_strangers_receipt, test_at_an_added_address, test_where_encryption_is_required)
