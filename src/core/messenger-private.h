@@ -115,7 +115,8 @@ void trust_want_proof (Messenger *messenger, Peer *peer);
 
 void verification_receive (Messenger *messenger, Session *session, const Node *verify);
 void verification_opened (Messenger *messenger, Session *session);
-void verification_ended (Messenger *messenger, Session *session);
+gboolean verification_runs_on (Messenger *messenger, Session *session); /* it is not closed yet */
+void verification_ended (Messenger *messenger, Session *session, gboolean others); /* @others: streams of that peer may live on */
 void verification_free_all (Messenger *messenger);
 
 /* streams.c: who has which stream ---------------------------------------------------------------------------- */

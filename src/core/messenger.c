@@ -412,7 +412,7 @@ messenger_forget (Messenger *messenger, Peer *peer, GError **error)
     {
       Session *session = g_ptr_array_index (peer->sessions, i);
 
-      verification_ended (messenger, session);
+      verification_ended (messenger, session, FALSE);
       g_ptr_array_remove_fast (messenger->sessions, session); /* frees it */
     }
   g_ptr_array_set_size (peer->sessions, 0);

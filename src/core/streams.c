@@ -130,7 +130,8 @@ settle_duplicates (Messenger *messenger, Session *opened)
       loser = first_stays (other, opened) ? opened : other;
       session_retire (loser);
       /* Who opened the loser closes it, after what is on it; the other side only stops using it. */
-      if (session_is_initiator (loser) || session_is_initiator (other) == session_is_initiator (opened))
+      if ((session_is_initiator (loser) || session_is_initiator (other) == session_is_initiator (opened))
+          && !verification_runs_on (messenger, loser))
         session_close (loser);
       if (loser == opened)
         break;
@@ -314,7 +315,7 @@ on_ended (Session *session, const GError *error, gpointer user_data)
   remember_refusal (session);
   if (g_error_matches (error, HEARBY_ERROR, HEARBY_ERROR_KEY_CHANGED) && peer_is_pinned (peer))
     trust_claimed (messenger, peer, session_key (session));
-  verification_ended (messenger, session);
+  verification_ended (messenger, session, TRUE);
   if (peer != NULL)
     g_ptr_array_remove (peer->sessions, session);
   g_ptr_array_remove_fast (messenger->sessions, session); /* frees it */
@@ -441,7 +442,7 @@ streams_drop_all (Messenger *messenger)
   GPtrArray *peers = roster_peers (messenger->roster);
 
   for (guint i = 0; i < messenger->sessions->len; i++)
-    verification_ended (messenger, g_ptr_array_index (messenger->sessions, i));
+    verification_ended (messenger, g_ptr_array_index (messenger->sessions, i), FALSE);
   for (guint i = 0; i < peers->len; i++)
     {
       Peer *peer = g_ptr_array_index (peers, i);

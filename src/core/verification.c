@@ -412,34 +412,6 @@ verification_receive (Messenger *messenger, Session *session, const Node *verify
     finish (messenger, run, "the other side ended it");
 }
 
-void
-verification_opened (Messenger *messenger, Session *session)
-{
-  Peer *peer = session_peer (session);
-  Run *run = peer != NULL ? find_active (messenger, peer) : NULL;
-
-  if (run == NULL || run->state != RUN_WAITS || !session_is_secure (session))
-    return;
-  peer->verifying = FALSE;
-  begin_on (messenger, run, session);
-}
-
-void
-verification_ended (Messenger *messenger, Session *session)
-{
-  GPtrArray *runs = runs_of (messenger);
-
-  for (guint i = 0; i < runs->len; i++)
-    {
-      Run *run = g_ptr_array_index (runs, i);
-
-      if (run->session == session && run->state != RUN_OVER)
-        finish (messenger, run, "the stream ended");
-    }
-}
-
-/* The user ---------------------------------------------------------------------------------------------------------------- */
-
 /* The stream to compare on: of one in conflict with whoever is in question. */
 static Session *
 find_session (Peer *peer)
@@ -455,6 +427,67 @@ find_session (Peer *peer)
     return NULL;
   return peer->session;
 }
+
+void
+verification_opened (Messenger *messenger, Session *session)
+{
+  Peer *peer = session_peer (session);
+  Run *run = peer != NULL ? find_active (messenger, peer) : NULL;
+  Session *best = session_is_open (session) && session_is_restricted (session) ? session : peer != NULL ? find_session (peer) : NULL;
+
+  if (run == NULL || run->state != RUN_WAITS || best == NULL)
+    return;
+  peer->verifying = FALSE;
+  begin_on (messenger, run, best);
+}
+
+gboolean
+verification_runs_on (Messenger *messenger, Session *session)
+{
+  GPtrArray *runs = runs_of (messenger);
+
+  for (guint i = 0; i < runs->len; i++)
+    {
+      const Run *run = g_ptr_array_index (runs, i);
+
+      if (run->session == session && run->state != RUN_OVER)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Of two streams that were opened at once the one on which we began may have been closed. As long as we know nothing of the other's nonce
+ * a beginning on the other stream gives nobody a second guess. */
+static gboolean
+begin_again (Messenger *messenger, Run *run, Session *ended)
+{
+  Peer *peer = roster_by_id (messenger->roster, run->peer);
+  Session *session = peer != NULL ? find_session (peer) : NULL;
+  g_autofree char *id = g_uuid_string_random ();
+
+  if (!run->ours || run->state != RUN_COMMITTED || session == NULL || session == ended)
+    return FALSE;
+  g_strlcpy (run->id, id, sizeof run->id);
+  randombytes_buf (run->nonce, sizeof run->nonce);
+  begin_on (messenger, run, session);
+  return TRUE;
+}
+
+void
+verification_ended (Messenger *messenger, Session *session, gboolean others)
+{
+  GPtrArray *runs = runs_of (messenger);
+
+  for (guint i = 0; i < runs->len; i++)
+    {
+      Run *run = g_ptr_array_index (runs, i);
+
+      if (run->session == session && run->state != RUN_OVER && !(others && begin_again (messenger, run, session)))
+        finish (messenger, run, "the stream ended");
+    }
+}
+
+/* The user ---------------------------------------------------------------------------------------------------------------- */
 
 gboolean
 messenger_wants_verify (Messenger *messenger, const Peer *peer)
