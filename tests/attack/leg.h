@@ -42,8 +42,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Leg, leg_free)
  * NULL). */
 gboolean leg_call (Leg *leg, const char *own, const char *peer, GError **error);
 
-/* leg_answer: the same as responder, as @own or, where that is NULL, as whom the caller wants. What he says in
- * clear instead of <start/> is in the error. */
+/* leg_answer: the same as responder, as @own or, where that is NULL, as whom the caller wants. What he says
+ * in clear instead of <start/> is in the error. */
 gboolean leg_answer (Leg *leg, const char *own, GError **error);
 
 /* leg_send: as records; leg_close: the record that ends it, then FIN. FALSE: the connection is gone. */
