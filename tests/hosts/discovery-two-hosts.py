@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Two hosts find each other, follow a changed record and hear the goodbye, whichever responder each of them has."""
 
+import contextlib
 import os
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
@@ -74,13 +76,31 @@ def follow_to_another_host(stage, kinds):
     equal(alice.all('gone'), [], 'goodbyes')
 
 
+@contextlib.contextmanager
+def repeated(act):
+    over = threading.Event()
+
+    def run():
+        act()
+        while not over.wait(0.1):
+            act()
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def look_once(stage, kinds):
     """The first look ends although somebody is called by a name only: no record of his ever comes."""
     service = ('_presence', '_tcp', 'local')
-    alice, other = Probe(stage, stage.host('one'), kinds[0]), stage.host('other')
-    alice.once('ready')
-    other.multicast(dns_answer(dns_record(service, 12, 120, dns_name('ghost@other', *service))))
-    alice.once('settled')
+    ghost = dns_answer(dns_record(service, 12, 120, dns_name('ghost@other', *service)))
+    one, other = stage.host('one'), stage.host('other')
+    with repeated(lambda: other.multicast(ghost)):  # from before the look begins: on a busy machine one alone came after it
+        alice = Probe(stage, one, kinds[0])
+        alice.once('settled')
     seconds = alice.seconds_until('settled')
     diag('the first look: %.2f s' % seconds)
     equal(LOOK <= seconds < LOOK + hearbytest.PATIENCE / 2, True, 'the time that it took')
