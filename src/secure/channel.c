@@ -162,6 +162,17 @@ channel_close (Channel *channel)
     record_seal_close (channel->sealer, 0, channel->output, NULL); /* a second one changes nothing */
 }
 
+gboolean
+channel_release (Channel *channel, RecordSealer **sealer, RecordOpener **opener)
+{
+  if (channel->broken != NULL || channel->state != CHANNEL_OPEN || channel->output->len > 0)
+    return FALSE;
+  *sealer = g_steal_pointer (&channel->sealer);
+  *opener = g_steal_pointer (&channel->opener);
+  g_set_error_literal (&channel->broken, HEARBY_ERROR, HEARBY_ERROR_FAILED, "the channel was handed over");
+  return TRUE;
+}
+
 GBytes *
 channel_take_output (Channel *channel)
 {
@@ -176,7 +187,7 @@ channel_take_output (Channel *channel)
 gboolean
 channel_was_cut (const Channel *channel)
 {
-  return channel->state == CHANNEL_OPEN && !channel->ended;
+  return channel->state == CHANNEL_OPEN && !channel->ended && channel->sealer != NULL;
 }
 
 const guint8 *

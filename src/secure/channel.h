@@ -2,6 +2,7 @@
 #pragma once
 
 #include "secure/noise.h"
+#include "secure/record.h"
 
 /* What lies between a connection and its XML: nothing at first, then a handshake, then records. All that passes in clear is counted
  * into the prologue, byte for byte, so that both sides find out whether somebody changed it. Pure.
@@ -39,6 +40,11 @@ gboolean channel_send (Channel *channel, const void *content, gsize len, GError 
 
 /* channel_close: the authenticated end of our direction; in clear there is none. */
 void channel_close (Channel *channel);
+
+/* channel_release: hands over both directions of an open channel whose output was taken, for bytes that are not XML: they go on where
+ * the channel was, the opener with what is not a whole record yet. The caller owns both. The channel is dead then, but for
+ * channel_remote_static() and its like. FALSE where it is not open, broken, or still has output. */
+gboolean channel_release (Channel *channel, RecordSealer **sealer, RecordOpener **opener);
 
 /* channel_take_output: all since the last call; NULL for nothing. The caller owns it. */
 GBytes *channel_take_output (Channel *channel);

@@ -75,47 +75,57 @@ refusal (const RecordSealer *sealer, RecordType type, gsize len, HearbyError *co
   return NULL;
 }
 
-/* Writes the plaintext where its sealed form will be. */
+/* Writes what goes around the content. */
 static void
-fill (guint8 *plaintext, gsize padded, RecordType type, const void *content, gsize len)
+frame (guint8 *wire, gsize padded, RecordType type, gsize len)
 {
-  plaintext[0] = (guint8)type;
-  plaintext[1] = (guint8)(len >> 8);
-  plaintext[2] = (guint8)len;
-  if (len > 0)
-    memcpy (plaintext + RECORD_HEADER, content, len);
-  memset (plaintext + RECORD_HEADER + len, 0, padded - RECORD_HEADER - len);
+  wire[0] = (guint8)((padded + CIPHER_TAG) >> 8);
+  wire[1] = (guint8)(padded + CIPHER_TAG);
+  wire[2] = (guint8)type;
+  wire[3] = (guint8)(len >> 8);
+  wire[4] = (guint8)len;
+  memset (wire + RECORD_CONTENT_AT + len, 0, padded - RECORD_HEADER - len);
+}
+
+gsize
+record_seal_in_place (RecordSealer *sealer, RecordType type, guint8 *wire, gsize len, GError **error)
+{
+  HearbyError code;
+  const char *why = refusal (sealer, type, len, &code);
+  gsize padded = record_padded_size (len);
+
+  if (why == NULL)
+    {
+      frame (wire, padded, type, len);
+      if (cipher_encrypt (&sealer->cipher, NULL, 0, wire + LENGTH, padded, wire + LENGTH))
+        {
+          cipher_rekey (&sealer->cipher);
+          sealer->closed = type == RECORD_CLOSE;
+          return LENGTH + padded + CIPHER_TAG;
+        }
+      why = "the nonces are used up";
+    }
+  if (padded > 0)
+    sodium_memzero (wire, LENGTH + padded);
+  g_set_error_literal (error, HEARBY_ERROR, (int)code, why);
+  return 0;
 }
 
 gboolean
 record_seal (RecordSealer *sealer, RecordType type, const void *content, gsize len, GByteArray *out,
              GError **error)
 {
-  HearbyError code;
-  const char *why = refusal (sealer, type, len, &code);
-  gsize padded = record_padded_size (len);
   guint start = out->len;
-  guint8 *wire;
+  gsize room = len <= RECORD_CONTENT ? LENGTH + record_padded_size (len) + CIPHER_TAG : 0;
+  gsize used;
 
-  if (why == NULL)
-    {
-      g_byte_array_set_size (out, (guint)(start + LENGTH + padded + CIPHER_TAG));
-      wire = out->data + start;
-      wire[0] = (guint8)((padded + CIPHER_TAG) >> 8);
-      wire[1] = (guint8)(padded + CIPHER_TAG);
-      fill (wire + LENGTH, padded, type, content, len);
-      if (cipher_encrypt (&sealer->cipher, NULL, 0, wire + LENGTH, padded, wire + LENGTH))
-        {
-          cipher_rekey (&sealer->cipher);
-          sealer->closed = type == RECORD_CLOSE;
-          return TRUE;
-        }
-      sodium_memzero (wire, LENGTH + padded);
-      g_byte_array_set_size (out, start);
-      why = "the nonces are used up";
-    }
-  g_set_error_literal (error, HEARBY_ERROR, (int)code, why);
-  return FALSE;
+  g_byte_array_set_size (out, (guint)(start + room));
+  if (room > 0 && len > 0)
+    memcpy (out->data + start + RECORD_CONTENT_AT, content, len);
+  used = record_seal_in_place (sealer, type, out->data + start, len, error);
+  if (used == 0)
+    g_byte_array_set_size (out, start);
+  return used > 0;
 }
 
 gboolean
@@ -226,34 +236,69 @@ parse (RecordOpener *opener, const guint8 *plaintext, gsize size, RecordEvent *e
   return TRUE;
 }
 
-/* Opens the first record in place. FALSE where there is none, or it is broken. */
-static gboolean
-open_one (RecordOpener *opener, RecordEvent *event)
+/* Opens the record at @wire in place. 0 where it is not whole, or broken. */
+static gsize
+open_one (RecordOpener *opener, guint8 *wire, gsize left, RecordEvent *event)
 {
-  guint8 *wire = opener->bytes + opener->start;
-  gsize left = opener->end - opener->start;
   gsize sealed;
 
   if (left > 0 && opener->closed)
     return fail (opener, "there are bytes behind the end of the channel");
   if (left < LENGTH)
-    return FALSE;
+    return 0;
   sealed = (gsize)wire[0] << 8 | wire[1];
   if (sealed < SEALED_MIN)
     return fail (opener, "a record is too short");
   if (left < LENGTH + sealed)
-    return FALSE;
+    return 0;
   if (!cipher_decrypt (&opener->cipher, NULL, 0, wire + LENGTH, sealed, wire + LENGTH))
     return fail (opener, "a record is not authentic");
   cipher_rekey (&opener->cipher);
-  opener->start += LENGTH + sealed;
-  return parse (opener, wire + LENGTH, sealed - CIPHER_TAG, event);
+  return parse (opener, wire + LENGTH, sealed - CIPHER_TAG, event) ? LENGTH + sealed : 0;
+}
+
+gsize
+record_open_in_place (RecordOpener *opener, guint8 *wire, gsize len, RecordEvent *event, GError **error)
+{
+  gsize used = 0;
+
+  g_return_val_if_fail (opener->start == opener->end, 0);
+  if (opener->broken == NULL)
+    used = open_one (opener, wire, len, event);
+  if (opener->broken != NULL)
+    g_propagate_error (error, g_error_copy (opener->broken));
+  return used;
+}
+
+gsize
+record_opener_take (RecordOpener *opener, guint8 *bytes, gsize size)
+{
+  gsize left = opener->end - opener->start;
+
+  if (left == 0 || left > size)
+    return 0;
+  memcpy (bytes, opener->bytes + opener->start, left);
+  drop_bytes (opener);
+  return left;
+}
+
+/* The first record that was pushed. */
+static gboolean
+open_next (RecordOpener *opener, RecordEvent *event)
+{
+  gsize used;
+
+  if (opener->broken != NULL || opener->bytes == NULL)
+    return FALSE;
+  used = open_one (opener, opener->bytes + opener->start, opener->end - opener->start, event);
+  opener->start += used;
+  return used > 0;
 }
 
 gboolean
 record_opener_next (RecordOpener *opener, RecordEvent *event, GError **error)
 {
-  while (opener->broken == NULL && opener->bytes != NULL && open_one (opener, event))
+  while (open_next (opener, event))
     if (event->type != RECORD_PADDING)
       return TRUE;
   if (opener->broken != NULL)

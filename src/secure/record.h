@@ -19,6 +19,8 @@
 #define RECORD_CONTENT (RECORD_PLAINTEXT - RECORD_HEADER)
 #define RECORD_WIRE (2 + RECORD_PLAINTEXT + CIPHER_TAG)
 
+#define RECORD_CONTENT_AT (2 + RECORD_HEADER) /* where the content lies in a record on the wire */
+
 typedef enum
 {
   RECORD_PADDING, /* says nothing: keepalive */
@@ -45,6 +47,10 @@ gboolean record_seal (RecordSealer *sealer, RecordType type, const void *content
 /* record_seal_close: the last one, with its reason. */
 gboolean record_seal_close (RecordSealer *sealer, guint8 reason, GByteArray *out, GError **error);
 
+/* record_seal_in_place: for bulk: @wire is room for RECORD_WIRE bytes, with @len bytes of content at RECORD_CONTENT_AT already. Returns how
+ * many bytes the record takes from @wire on, 0 for an error as of record_seal(); of the content nothing is left then. */
+gsize record_seal_in_place (RecordSealer *sealer, RecordType type, guint8 *wire, gsize len, GError **error);
+
 typedef struct _RecordOpener RecordOpener;
 
 typedef struct
@@ -67,6 +73,15 @@ void record_opener_push (RecordOpener *opener, const void *bytes, gsize len);
  * with an error once it is broken, again and again: a wrong tag, length, type or padding, a byte behind the
  * close. */
 gboolean record_opener_next (RecordOpener *opener, RecordEvent *event, GError **error);
+
+/* record_opener_take: moves what is not opened yet to @bytes and forgets it; the caller goes on with record_open_in_place(). Returns how
+ * much that is: 0 where @size is too small for it (RECORD_WIRE is enough after record_opener_next() said that no whole record is left). */
+gsize record_opener_take (RecordOpener *opener, guint8 *bytes, gsize size);
+
+/* record_open_in_place: for bulk: opens the record that begins at @wire, in the caller's own buffer, where @event (padding is told here)
+ * then points to. Returns how many bytes it took; 0 without an error where @len bytes are not the whole record, 0 with an error once
+ * the opener is broken. Not while the opener holds bytes of its own. */
+gsize record_open_in_place (RecordOpener *opener, guint8 *wire, gsize len, RecordEvent *event, GError **error);
 
 /* record_opener_end: the connection ended. FALSE where it was cut: there was no close, or it was broken.
  * After the last record_opener_next(). */

@@ -272,6 +272,77 @@ test_nonces_end (void)
   g_assert_false (record_opener_next (opener, &event, NULL));
 }
 
+/* Bulk: the same bytes on the wire as by copying, and the same events out of it, cut anywhere, the first part pushed. */
+static void
+test_in_place (void)
+{
+  static const gsize lengths[] = { 0, 1, 300, RECORD_CONTENT, 7 };
+  g_autoptr (RecordSealer) copying = record_sealer_new (&fresh);
+  g_autoptr (RecordSealer) sealer = record_sealer_new (&fresh);
+  g_autoptr (GByteArray) copied = g_byte_array_new ();
+  g_autofree guint8 *wire = g_malloc (G_N_ELEMENTS (lengths) * RECORD_WIRE);
+  gsize len = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (lengths); i++)
+    {
+      seal (copying, RECORD_DATA, lengths[i], copied);
+      memset (wire + len + RECORD_CONTENT_AT, (int)lengths[i], lengths[i]);
+      len += record_seal_in_place (sealer, RECORD_DATA, wire + len, lengths[i], NULL);
+    }
+  g_assert_cmpmem (wire, len, copied->data, copied->len);
+  for (gsize cut = 0; cut < 1000; cut++)
+    {
+      g_autoptr (RecordOpener) opener = record_opener_new (&fresh);
+      g_autofree guint8 *buffer = g_memdup2 (wire, len);
+      RecordEvent event;
+      gsize at = 0;
+      guint n = 0;
+
+      record_opener_push (opener, wire, cut);
+      while (record_opener_next (opener, &event, NULL))
+        at += 2 + record_padded_size (lengths[n++]) + CIPHER_TAG;
+      g_assert_cmpuint (record_opener_take (opener, buffer + at, RECORD_WIRE), ==, cut - at);
+      g_assert_cmpuint (record_opener_take (opener, buffer + at, RECORD_WIRE), ==, 0);
+      for (; at < len; n++)
+        {
+          gsize used = record_open_in_place (opener, buffer + at, len - at, &event, NULL);
+
+          g_assert_cmpuint (used, >, 0);
+          g_assert_true (event.content == buffer + at + RECORD_CONTENT_AT);
+          g_assert_cmpuint (event.len, ==, lengths[n]);
+          for (gsize i = 0; i < event.len; i++)
+            g_assert_cmpuint (event.content[i], ==, (guint8)event.len);
+          at += used;
+        }
+      g_assert_cmpuint (n, ==, G_N_ELEMENTS (lengths));
+    }
+}
+
+static void
+test_in_place_refuses (void)
+{
+  g_autoptr (RecordSealer) sealer = record_sealer_new (&fresh);
+  g_autoptr (RecordOpener) opener = record_opener_new (&fresh);
+  g_autoptr (GError) first = NULL;
+  g_autoptr (GError) second = NULL;
+  guint8 wire[RECORD_CONTENT_AT + 256 + CIPHER_TAG];
+  RecordEvent event;
+  gsize len;
+
+  g_assert_cmpuint (record_seal_in_place (sealer, RECORD_DATA, wire, RECORD_CONTENT + 1, NULL), ==, 0);
+  len = record_seal_in_place (sealer, RECORD_PADDING, wire, 0, NULL);
+  g_assert_cmpuint (len, ==, 274);
+  for (gsize part = 0; part < len; part++)
+    g_assert_cmpuint (record_open_in_place (opener, wire, part, &event, &first), ==, 0);
+  g_assert_no_error (first);
+  g_assert_cmpuint (record_open_in_place (opener, wire, len, &event, &first), ==, len);
+  g_assert_cmpint (event.type, ==, RECORD_PADDING);
+  g_assert_cmpuint (record_open_in_place (opener, wire, len, &event, &first), ==, 0); /* it was the first record */
+  g_assert_error (first, HEARBY_ERROR, HEARBY_ERROR_FAILED);
+  g_assert_cmpuint (record_open_in_place (opener, wire, 0, &event, &second), ==, 0);
+  g_assert_cmpstr (first->message, ==, second->message);
+}
+
 static void
 test_padding (void)
 {
@@ -299,6 +370,8 @@ main (int argc, char **argv)
   g_test_add_func ("/record/stays-dead", test_stays_dead);
   g_test_add_func ("/record/sealer-refuses", test_sealer_refuses);
   g_test_add_func ("/record/nonces-end", test_nonces_end);
+  g_test_add_func ("/record/in-place", test_in_place);
+  g_test_add_func ("/record/in-place-refuses", test_in_place_refuses);
   g_test_add_func ("/record/padding", test_padding);
   return g_test_run ();
 }
