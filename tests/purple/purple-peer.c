@@ -9,11 +9,15 @@
  *   {"command":"close","to":…}                  the window closes: so does the stream
  *   {"command":"flood","to":…,"count":…,"size":…}    texts "0 xxx…", "1 xxx…", …
  *   {"command":"count","count":…}               instead of an event for each message, one "counted" after so many
+ *   {"command":"send-file","to":…,"path":…,"cancel-at":…}    cancel-at, here and below: our side cancels once so many bytes went
+ *   {"command":"accept-file","file":…,"path":…,"cancel-at":…}    or decline-file, or cancel-file at any time
  *   {"command":"window"}                        as Pidgin and Finch do it: each message is sent from the loop, shown and logged
  *   {"command":"quit"}
  *
  * Events: signed-on, signed-off, error; buddy-on, buddy-off, buddy-status (who, alias, status, text); im (who, html: what the
- * UI gets, text: that without markup); echo (the same for an own one); problem (who, html: what the user would read in red). */
+ * UI gets, text: that without markup); echo (the same for an own one); problem (who, html: what the user would read in red).
+ * Of files, numbered by "file" (text): file-sending (to, name), file-offer (who, name, size), file-started, file-progress (bytes; at
+ * most a few dozen), file-complete, file-cancelled (by: us, peer; bytes); notice (title, text) is a box that pops up. */
 
 #include <glib.h>
 #include <json-glib/json-glib.h>
@@ -230,6 +234,153 @@ follow_signals (void)
   purple_signal_connect (purple_blist_get_handle (), "buddy-status-changed", &handle, PURPLE_CALLBACK (on_buddy_status), NULL);
 }
 
+/* Files */
+
+#define PROGRESS_STEPS 20
+
+typedef struct
+{
+  char  *id;
+  gint64 cancel_at; /* bytes, or -1 */
+  gint64 told;      /* bytes of the last progress event */
+  guint  cancelling;
+} File;
+
+static File *
+file_of (PurpleXfer *xfer)
+{
+  static guint last;
+
+  if (xfer->ui_data == NULL)
+    {
+      File *file = g_new0 (File, 1);
+
+      file->id = g_strdup_printf ("%u", ++last);
+      file->cancel_at = -1;
+      xfer->ui_data = file;
+    }
+  return xfer->ui_data;
+}
+
+static void
+emit_file (const char *event, PurpleXfer *xfer, const char *key, const char *value)
+{
+  g_autofree char *bytes = g_strdup_printf ("%" G_GSIZE_FORMAT, purple_xfer_get_bytes_sent (xfer));
+
+  emit (event, "file", file_of (xfer)->id, "bytes", bytes, key, value, NULL);
+}
+
+static gboolean
+cancel_now (gpointer data)
+{
+  PurpleXfer *xfer = data;
+
+  file_of (xfer)->cancelling = 0;
+  purple_xfer_cancel_local (xfer);
+  return G_SOURCE_REMOVE;
+}
+
+/* From the loop, as a click would come; libpurple does not stand it from within its progress. */
+static void
+cancel_soon (PurpleXfer *xfer)
+{
+  if (file_of (xfer)->cancelling == 0)
+    file_of (xfer)->cancelling = g_idle_add_full (G_PRIORITY_HIGH, cancel_now, xfer, NULL);
+}
+
+static void
+on_file_progress (PurpleXfer *xfer, double share)
+{
+  File  *file = file_of (xfer);
+  gint64 bytes = (gint64) purple_xfer_get_bytes_sent (xfer);
+
+  if (file->cancel_at >= 0 && bytes >= file->cancel_at && !purple_xfer_is_completed (xfer))
+    cancel_soon (xfer);
+  if (bytes - file->told < (gint64) (purple_xfer_get_size (xfer) / PROGRESS_STEPS))
+    return;
+  file->told = bytes;
+  emit_file ("file-progress", xfer, NULL, NULL);
+}
+
+static void
+on_file_gone (PurpleXfer *xfer)
+{
+  File *file = xfer->ui_data;
+
+  if (file == NULL)
+    return;
+  if (file->cancelling != 0)
+    g_source_remove (file->cancelling);
+  g_free (file->id);
+  g_free (file);
+  xfer->ui_data = NULL;
+}
+
+static PurpleXferUiOps file_ops = { .destroy = on_file_gone, .update_progress = on_file_progress };
+
+/* Nobody is asked: the offer stays until a command answers it. */
+static void
+on_file_offer (PurpleXfer *xfer)
+{
+  g_autofree char *size = g_strdup_printf ("%" G_GSIZE_FORMAT, purple_xfer_get_size (xfer));
+
+  emit ("file-offer", "file", file_of (xfer)->id, "who", purple_xfer_get_remote_user (xfer), "name",
+        purple_xfer_get_filename (xfer), "size", size, NULL);
+}
+
+static void
+on_file_started (PurpleXfer *xfer)
+{
+  emit_file ("file-started", xfer, NULL, NULL);
+}
+
+static gboolean
+tell_complete (gpointer data)
+{
+  emit_file ("file-complete", data, NULL, NULL);
+  purple_xfer_unref (data);
+  return G_SOURCE_REMOVE;
+}
+
+/* It calls itself complete before it counts and closes: told when it is back in the loop. */
+static void
+on_file_complete (PurpleXfer *xfer)
+{
+  purple_xfer_ref (xfer);
+  g_idle_add_full (G_PRIORITY_HIGH, tell_complete, xfer, NULL);
+}
+
+static void
+on_file_cancelled (PurpleXfer *xfer)
+{
+  emit_file ("file-cancelled", xfer, "by", purple_xfer_get_status (xfer) == PURPLE_XFER_STATUS_CANCEL_LOCAL ? "us" : "peer");
+}
+
+static void
+follow_files (void)
+{
+  static int   handle;
+  void        *files = purple_xfers_get_handle ();
+
+  purple_xfers_set_ui_ops (&file_ops);
+  purple_signal_connect (files, "file-recv-request", &handle, PURPLE_CALLBACK (on_file_offer), NULL);
+  purple_signal_connect (files, "file-send-start", &handle, PURPLE_CALLBACK (on_file_started), NULL);
+  purple_signal_connect (files, "file-recv-start", &handle, PURPLE_CALLBACK (on_file_started), NULL);
+  purple_signal_connect (files, "file-send-complete", &handle, PURPLE_CALLBACK (on_file_complete), NULL);
+  purple_signal_connect (files, "file-recv-complete", &handle, PURPLE_CALLBACK (on_file_complete), NULL);
+  purple_signal_connect (files, "file-send-cancel", &handle, PURPLE_CALLBACK (on_file_cancelled), NULL);
+  purple_signal_connect (files, "file-recv-cancel", &handle, PURPLE_CALLBACK (on_file_cancelled), NULL);
+}
+
+static void *
+on_notice (PurpleNotifyMsgType type, const char *title, const char *primary, const char *secondary)
+{
+  emit ("notice", "title", primary, "text", secondary, NULL);
+  return NULL;
+}
+
+static PurpleNotifyUiOps notify_ops = { .notify_message = on_notice };
+
 /* Commands */
 
 static const char *
@@ -360,6 +511,67 @@ command_close (JsonObject *command)
   purple_conversation_destroy (open_conversation (get_text (command, "to")));
 }
 
+/* The transfer that a command means, or NULL and an error event. */
+static PurpleXfer *
+find_file (JsonObject *command)
+{
+  for (GList *item = purple_xfers_get_all (); item != NULL; item = item->next)
+    if (g_str_equal (file_of (item->data)->id, get_text (command, "file")))
+      return item->data;
+  emit ("error", "text", "no such file", NULL);
+  return NULL;
+}
+
+/* As the protocol's own send_file(), which asks for the path if it is not told. */
+static PurpleXfer *
+new_file (PurpleConnection *connection, const char *who)
+{
+  PurplePlugin *protocol = purple_connection_get_prpl (connection);
+
+  return PURPLE_PLUGIN_PROTOCOL_INFO (protocol)->new_xfer (connection, who);
+}
+
+static void
+command_send_file (JsonObject *command)
+{
+  PurpleConnection *connection = purple_account_get_connection (peer.account);
+  const char       *who = get_text (command, "to");
+  PurpleXfer       *xfer = new_file (connection, who);
+
+  file_of (xfer)->cancel_at = json_object_get_int_member_with_default (command, "cancel-at", -1);
+  emit ("file-sending", "file", file_of (xfer)->id, "to", who, "path", get_text (command, "path"), NULL);
+  purple_xfer_request_accepted (xfer, get_text (command, "path"));
+}
+
+static void
+command_accept_file (JsonObject *command)
+{
+  PurpleXfer *xfer = find_file (command);
+
+  if (xfer == NULL)
+    return;
+  file_of (xfer)->cancel_at = json_object_get_int_member_with_default (command, "cancel-at", -1);
+  purple_xfer_request_accepted (xfer, get_text (command, "path"));
+}
+
+static void
+command_decline_file (JsonObject *command)
+{
+  PurpleXfer *xfer = find_file (command);
+
+  if (xfer != NULL)
+    purple_xfer_request_denied (xfer);
+}
+
+static void
+command_cancel_file (JsonObject *command)
+{
+  PurpleXfer *xfer = find_file (command);
+
+  if (xfer != NULL)
+    purple_xfer_cancel_local (xfer);
+}
+
 static void
 command_quit (JsonObject *command)
 {
@@ -373,6 +585,8 @@ static const struct
 } commands[] = {
   { "login", command_login }, { "send", command_send },   { "flood", command_flood }, { "count", command_count },
   { "window", command_window }, { "status", command_status }, { "close", command_close }, { "quit", command_quit },
+  { "send-file", command_send_file }, { "accept-file", command_accept_file },
+  { "decline-file", command_decline_file }, { "cancel-file", command_cancel_file },
 };
 
 static void
@@ -430,7 +644,9 @@ start_core (const char *folder)
   purple_prefs_set_string ("/purple/away/idle_reporting", "none");
   purple_prefs_set_bool ("/purple/logging/log_ims", FALSE);
   purple_conversations_set_ui_ops (&conversation_ops);
+  purple_notify_set_ui_ops (&notify_ops);
   follow_signals ();
+  follow_files ();
 }
 
 int
