@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "bytes/link.h"
+#include "bytes/task.h"
+
+/* The side that gets the files. All of it goes to the folder @part in the target first, 0700; when it is complete it is synced once and
+ * each top-level entry is renamed into the target, never over something ("name (1).ext"). Nothing outside of the target can be reached:
+ * openat2(RESOLVE_BENEATH), and a thread under Landlock where the kernel has them. */
+
+typedef struct
+{
+  const char *folder;   /* the target: a path; NULL where @folder_fd counts */
+  int folder_fd;        /* the target as a descriptor, taken; -1 for none */
+  int out_fd;           /* for the content of a transfer of one file, in place of all that is on the disk: a pipe or a file, taken; -1 for none */
+  const char *part;     /* name of the part folder, the same for each try: part_folder_name() */
+  gint64 size;          /* as offered; more than that is refused. -1: unknown */
+  guint64 entries;      /* as offered */
+  guint64 reserve;      /* bytes of the disk that must stay free */
+  guint64 size_max;     /* what a transfer of unknown size may have, 0 for no limit: too-large */
+  gboolean resume;      /* the part folder may have something already */
+} ReceiveJob;
+
+/* receiver_start: takes @link, and the descriptors. */
+ByteTask *receiver_start (ByteLink *link, const ReceiveJob *job, ByteTaskDone done, gpointer user_data);
+
+/* part_folder_name: "NAME.XXXXXXXX.part" of the first name of an offer and of what is the same for each try of this transfer, but of no
+ * other transfer: peer and sid. */
+char *part_folder_name (const char *name, const char *peer, const char *sid);
+
+/* discard_start: removes the part folder of a transfer that is not continued, with all that is in it; @folder, @folder_fd (taken) and
+ * @part count. The end is DONE, also where there was none, or FAILED. */
+ByteTask *discard_start (const ReceiveJob *job, ByteTaskDone done, gpointer user_data);
