@@ -207,10 +207,11 @@ report (Bench *bench, gint64 took)
 {
   qsort (bench->took, bench->count, sizeof bench->took[0], compare_times);
   printf ("{\"count\":%u,\"arrived\":%u,\"refused\":%u,\"lost\":%u,\"duplicated\":%u,\"disordered\":%u,\"microseconds\":%" G_GINT64_FORMAT
-          ",\"per_second\":%.0f,\"median_us\":%" G_GINT64_FORMAT ",\"p95_us\":%" G_GINT64_FORMAT "}\n",
+          ",\"per_second\":%.0f,\"median_us\":%" G_GINT64_FORMAT ",\"p95_us\":%" G_GINT64_FORMAT ",\"p99_us\":%" G_GINT64_FORMAT
+          "}\n",
           bench->count, bench->arrived, bench->refused, bench->count - bench->refused - bench->arrived, bench->duplicated,
           bench->disordered, took, bench->arrived * 1e6 / (double) MAX (took, 1), bench->took[bench->count / 2],
-          bench->took[(gsize) bench->count * 95 / 100]);
+          bench->took[(gsize) bench->count * 95 / 100], bench->took[(gsize) bench->count * 99 / 100]);
 }
 
 int
