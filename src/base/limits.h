@@ -69,3 +69,15 @@
 #define LIMIT_CALL_VALUES 65536         /* in the arguments of one call, containers and what is in them */
 #define LIMIT_TRACE (4 * 1024 * 1024)   /* bytes a trace may lag behind before it is cut */
 #define LIMIT_SETTLE_MS 3000            /* the first complete look at the link */
+
+/* Files */
+#define LIMIT_FILENAME 255              /* one name, as every file system has it */
+#define LIMIT_PATH 4096                 /* of an entry, below its target folder; the same for where a link leads */
+#define LIMIT_PATH_DEPTH 128            /* components of it */
+#define LIMIT_FRAME_BODY 65511          /* of one frame on a data connection: with its header a record is full */
+#define LIMIT_OFFER_FILES 64            /* entries named in an offer; more are only counted */
+#define LIMIT_ENTRIES 10000000          /* entries of one transfer */
+#define LIMIT_SID 128                   /* a session's id */
+#define LIMIT_INBAND_BLOCK 65535        /* XEP-0047 2.1 */
+#define LIMIT_STREAMHOSTS 16            /* of one offer (XEP-0065) */
+#define LIMIT_TRANSFERS_KEPT_S (30 * 24 * 3600) /* how long one that ended is listed */

@@ -23,6 +23,7 @@ peer_row_free (PeerRow *row)
   g_free (row->instance);
   g_free (row->nick);
   g_free (row->address);
+  g_free (row->files_to);
   g_clear_pointer (&row->key, g_bytes_unref);
   g_clear_pointer (&row->claim, g_bytes_unref);
   g_free (row);
@@ -69,6 +70,10 @@ row_of (sqlite3_stmt *stmt)
   row->trust = read_enum (stmt, 10, TRUST_MISMATCH);
   row->verified = sqlite3_column_int64 (stmt, 11);
   row->claim = read_key (stmt, 12);
+  row->files = read_enum (stmt, 13, FILES_NEVER);
+  row->files_limit = MAX (0, sqlite3_column_int64 (stmt, 14));
+  row->files_to = database_dup_text (stmt, 15);
+  row->quota = MAX (0, sqlite3_column_int64 (stmt, 16));
   return row;
 }
 
@@ -77,7 +82,7 @@ peers_load (Database *db, GError **error)
 {
   sqlite3_stmt *stmt
     = database_prepare (db, "SELECT id, instance, nick, blocked, plaintext, encryption, last_seen, address,"
-                            " key, keyed, trust, verified, claim FROM peer ORDER BY id");
+                            " key, keyed, trust, verified, claim, files, files_limit, files_to, quota FROM peer ORDER BY id");
 
   return database_read_all (db, stmt, row_of, free_row, error);
 }
@@ -147,10 +152,12 @@ write_row (Database *db, PeerRow *row, GError **error)
 
   if (!check_row (db, row, folded, error))
     return FALSE;
-  stmt = database_prepare (db, "INSERT INTO peer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+  stmt = database_prepare (db, "INSERT INTO peer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
+                               " ?15, ?16, ?17, ?18)"
                                " ON CONFLICT (id) DO UPDATE SET instance = ?2, folded = ?3, nick = ?4, blocked = ?5,"
                                " plaintext = ?6, encryption = ?7, last_seen = ?8, address = ?9, key = ?10, keyed = ?11,"
-                               " trust = ?12, verified = ?13, claim = ?14");
+                               " trust = ?12, verified = ?13, claim = ?14, files = ?15, files_limit = ?16, files_to = ?17,"
+                               " quota = ?18");
   if (row->id != 0)
     sqlite3_bind_int64 (stmt, 1, row->id);
   database_bind_text (stmt, 2, row->instance);
@@ -166,6 +173,10 @@ write_row (Database *db, PeerRow *row, GError **error)
   sqlite3_bind_int (stmt, 12, row->trust);
   sqlite3_bind_int64 (stmt, 13, row->verified);
   bind_key (stmt, 14, row->claim);
+  sqlite3_bind_int (stmt, 15, row->files);
+  sqlite3_bind_int64 (stmt, 16, row->files_limit);
+  database_bind_text (stmt, 17, row->files_to);
+  sqlite3_bind_int64 (stmt, 18, row->quota);
   if (!database_write (db, stmt, error))
     return FALSE;
   if (row->id == 0)
@@ -194,6 +205,7 @@ peers_merge (Database *db, gint64 from, gint64 to, GError **error)
     "UPDATE OR IGNORE alias SET peer = ?2 WHERE peer = ?1",
     "UPDATE OR IGNORE wire_id SET peer = ?2 WHERE peer = ?1",
     "UPDATE message SET peer = ?2 WHERE peer = ?1",
+    "UPDATE transfer SET peer = ?2 WHERE peer = ?1",
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (steps); i++)

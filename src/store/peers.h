@@ -29,6 +29,14 @@ typedef enum
   TRUST_MISMATCH, /* they compared, and the codes differed */
 } PeerTrust;
 
+/* What happens to the files that a peer offers. */
+typedef enum
+{
+  FILES_ASK,   /* the user, or an agent */
+  FILES_AUTO,  /* they are accepted, within files_limit and quota: policy PEER files=auto */
+  FILES_NEVER, /* they are rejected */
+} PeerFiles;
+
 #define PEER_KEY 32 /* bytes: an X25519 public key */
 
 typedef struct
@@ -46,6 +54,10 @@ typedef struct
   PeerTrust      trust;     /* of the key */
   gint64         verified;  /* when, µs since 1970, or 0 */
   GBytes        *claim;     /* PEER_KEY bytes: another key that was shown under this name and is in question, or NULL */
+  PeerFiles      files;
+  gint64         files_limit; /* bytes that one transfer may have to be accepted so, 0: no limit */
+  char          *files_to;  /* the folder for files of this peer, a path, or NULL: as the setting says */
+  gint64         quota;     /* bytes accepted so in 24 hours, 0: no limit */
 } PeerRow;
 
 PeerRow *peer_row_new (void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/schema.h"
 
-/* Numbers of states and directions are those of messages.h.
+/* Numbers of states and directions are those of messages.h and transfers.h.
  *
  * wire_id outlives its message (seq is 0 then), so that a repeated one is known when the history is off;
  * there is one row for each (peer, direction, id), the newest. message_text is filled when somebody searches
@@ -47,6 +47,21 @@ const char *const schema_steps[] = {
   " tokenize='unicode61 remove_diacritics 2');"
   "INSERT INTO message_text (message_text, rank) VALUES ('hashsize', 262144);" /* bytes gathered in memory */
   "INSERT INTO value VALUES ('searchable', '0');",
+
+  "ALTER TABLE peer ADD COLUMN files INTEGER NOT NULL DEFAULT 0;"
+  "ALTER TABLE peer ADD COLUMN files_limit INTEGER NOT NULL DEFAULT 0;"
+  "ALTER TABLE peer ADD COLUMN files_to TEXT;"
+  "ALTER TABLE peer ADD COLUMN quota INTEGER NOT NULL DEFAULT 0;"
+
+  "CREATE TABLE transfer (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+  " peer INTEGER NOT NULL REFERENCES peer ON DELETE CASCADE, direction INTEGER NOT NULL, state INTEGER NOT NULL,"
+  " reason TEXT, sid TEXT, name TEXT NOT NULL, key TEXT, batch TEXT, size INTEGER NOT NULL, transferred INTEGER NOT NULL,"
+  " files INTEGER NOT NULL, entries INTEGER NOT NULL, folder TEXT, sources BLOB, offer BLOB, failures BLOB, paths BLOB,"
+  " created INTEGER NOT NULL, changed INTEGER NOT NULL, expires INTEGER NOT NULL, flags INTEGER NOT NULL);"
+  "CREATE INDEX transfer_sid ON transfer (peer, direction, sid);"
+  "CREATE INDEX transfer_key ON transfer (key) WHERE key IS NOT NULL;"
+  "CREATE INDEX transfer_open ON transfer (id) WHERE " SCHEMA_TRANSFER_OPEN ";"
+  "CREATE INDEX transfer_ended ON transfer (changed) WHERE state >= 6;",
 };
 
 const guint schema_n_steps = G_N_ELEMENTS (schema_steps);

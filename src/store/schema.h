@@ -13,3 +13,6 @@ extern const guint       schema_n_steps;
 /* Waits for the peer or the user: QUEUED, HELD, and SENT that may go again. As in the partial index
  * message_expiry, which SQLite only uses where the words are the same. */
 #define SCHEMA_WAITING "(state IN (1, 7) OR (state = 2 AND confirms))"
+
+/* A transfer that has not ended: below TRANSFER_COMPLETE. The index transfer_open is for these words. */
+#define SCHEMA_TRANSFER_OPEN "state < 6"

@@ -5,8 +5,6 @@
 
 #include "xmpp/ns.h"
 
-#define NS_DATA_FORM "jabber:x:data" /* XEP-0004 */
-
 static const struct
 {
   Capability capability;

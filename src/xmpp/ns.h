@@ -21,3 +21,13 @@
 #define NS_EVENT "jabber:x:event"                              /* XEP-0022, libpurple and iChat */
 #define NS_NOISE "urn:x-hearby:noise:0"                        /* ours: the secure channel, hearby-protocol(7) */
 #define NS_VERIFY "urn:x-hearby:verify:0"                      /* ours: the comparison of codes */
+#define NS_BYTES "urn:x-hearby:bytes:0"                        /* ours: bytes on a connection of their own */
+#define NS_JINGLE "urn:xmpp:jingle:1"                          /* XEP-0166 */
+#define NS_JINGLE_FILES "urn:xmpp:jingle:apps:file-transfer:5" /* XEP-0234 */
+#define NS_JINGLE_IBB "urn:xmpp:jingle:transports:ibb:1"       /* XEP-0261 */
+#define NS_IBB "http://jabber.org/protocol/ibb"                /* XEP-0047 */
+#define NS_SI "http://jabber.org/protocol/si"                  /* XEP-0095, libpurple */
+#define NS_SI_FILES "http://jabber.org/protocol/si/profile/file-transfer" /* XEP-0096 */
+#define NS_BYTESTREAMS "http://jabber.org/protocol/bytestreams" /* XEP-0065 */
+#define NS_FEATURE_NEG "http://jabber.org/protocol/feature-neg" /* XEP-0020 */
+#define NS_DATA_FORM "jabber:x:data"                           /* XEP-0004 */
