@@ -10,6 +10,8 @@
 
 #include "base/limits.h"
 #include "store.h"
+#include "store/schema.h"
+#include "store/transfers.h"
 
 static guint
 mode_of (const char *path)
@@ -138,6 +140,39 @@ test_another_programs_database (Store *store, gconstpointer data)
   g_remove (store->path);
   execute (store->path, "CREATE TABLE cookie (name TEXT)");
   assert_refused (store, HEARBY_ERROR_FILE_ERROR, "another program");
+}
+
+/* A database as the hearby before transfers left it, with a peer and a message: both stay, and the new tables are there. */
+static void
+test_schema_of_before (Store *store, gconstpointer data)
+{
+  g_autofree char *id = g_strdup_printf ("PRAGMA application_id = %d; PRAGMA user_version = 1", SCHEMA_APPLICATION_ID);
+  g_autoptr (GPtrArray) rows = NULL;
+  g_autoptr (GPtrArray) messages = NULL;
+  g_autoptr (TransferRow) transfer = transfer_row_new ();
+  PeerRow *row;
+
+  g_clear_pointer (&store->db, database_close);
+  store_remove_tree (store->path);
+  execute (store->path, schema_steps[0]);
+  execute (store->path, id);
+  execute (store->path, "INSERT INTO peer VALUES (7, 'juliet@pronto', 'juliet@pronto', 'Juliet', 1, 1, 1, 99, NULL, x'"
+                        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f', 1, 2, 98, NULL);"
+                        "INSERT INTO message VALUES (3, 7, 0, 'id', 0, 0, 1, 1, 0, 0, 0, 1, 'verified', NULL, 'are you there?')");
+  store_open (store);
+  rows = peers_load (store->db, NULL);
+  g_assert_cmpuint (rows->len, ==, 1);
+  row = g_ptr_array_index (rows, 0);
+  g_assert_cmpint (row->id, ==, 7);
+  g_assert_cmpstr (row->nick, ==, "Juliet");
+  g_assert_true (row->blocked && row->trust == TRUST_VERIFIED && row->verified == 98 && row->key != NULL);
+  g_assert_true (row->files == FILES_ASK && row->files_limit == 0 && row->files_to == NULL && row->quota == 0);
+  messages = messages_list (store->db, &(MessageFilter){ 0 }, NULL);
+  g_assert_cmpuint (messages->len, ==, 1);
+  transfer->peer = 7;
+  g_assert_true (transfers_save (store->db, transfer, NULL));
+  store_commit (store);
+  store_reopen (store); /* once is enough */
 }
 
 static void
@@ -462,6 +497,7 @@ main (int argc, char **argv)
   store_test ("/database/dirty-until-committed", test_dirty_until_committed);
   store_test ("/database/foreign-files", test_foreign_files);
   store_test ("/database/another-programs-database", test_another_programs_database);
+  store_test ("/database/schema-of-before", test_schema_of_before);
   store_test ("/database/newer-schema", test_newer_schema);
   store_test ("/database/damaged-schema", test_damaged_schema);
   store_test ("/database/damaged-pages", test_damaged_pages);

@@ -15,6 +15,10 @@ test_saved_and_loaded (Store *store, gconstpointer data)
   row->plaintext = PLAINTEXT_ALLOW;
   row->blocked = TRUE;
   row->last_seen = G_MAXINT64;
+  row->files = FILES_AUTO;
+  row->files_limit = 2000000000;
+  row->files_to = g_strdup ("/home/r/In \xe4");
+  row->quota = G_MAXINT64;
   g_assert_true (peers_save (store->db, row, NULL));
   g_assert_cmpint (row->id, >, store->nurse);
   store_reopen (store);
@@ -28,10 +32,14 @@ test_saved_and_loaded (Store *store, gconstpointer data)
   g_assert_cmpint (loaded->plaintext, ==, PLAINTEXT_ALLOW);
   g_assert_true (loaded->blocked);
   g_assert_cmpint (loaded->last_seen, ==, G_MAXINT64);
+  g_assert_true (loaded->files == FILES_AUTO && loaded->files_limit == 2000000000 && loaded->quota == G_MAXINT64);
+  g_assert_cmpstr (loaded->files_to, ==, "/home/r/In \xe4");
 
   g_free (row->nick);
   row->nick = NULL;
   row->blocked = FALSE;
+  g_clear_pointer (&row->files_to, g_free);
+  row->files = FILES_NEVER;
   row->instance = g_strdup ("lab@sword");
   g_assert_true (peers_save (store->db, row, NULL));
   g_ptr_array_unref (rows);
@@ -41,6 +49,7 @@ test_saved_and_loaded (Store *store, gconstpointer data)
   g_assert_cmpstr (loaded->instance, ==, "lab@sword");
   g_assert_null (loaded->nick);
   g_assert_false (loaded->blocked);
+  g_assert_true (loaded->files == FILES_NEVER && loaded->files_to == NULL);
 }
 
 static void
