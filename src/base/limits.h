@@ -80,4 +80,6 @@
 #define LIMIT_SID 128                   /* a session's id */
 #define LIMIT_INBAND_BLOCK 65535        /* XEP-0047 2.1 */
 #define LIMIT_STREAMHOSTS 16            /* of one offer (XEP-0065) */
+#define LIMIT_BYTESTREAM_MS 30000       /* until its connection is there (XEP-0065) */
+#define LIMIT_BYTESTREAM_TALKS 4        /* connections that try to be the one */
 #define LIMIT_TRANSFERS_KEPT_S (30 * 24 * 3600) /* how long one that ended is listed */

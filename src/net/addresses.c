@@ -123,6 +123,57 @@ is_inet (const struct ifaddrs *i)
          && (i->ifa_addr->sa_family == AF_INET || i->ifa_addr->sa_family == AF_INET6);
 }
 
+static GInetSocketAddress *
+with_scope (GInetAddress *address, guint32 scope)
+{
+  return g_object_new (G_TYPE_INET_SOCKET_ADDRESS, "address", address, "scope-id",
+                       g_inet_address_get_is_link_local (address) ? scope : 0, NULL);
+}
+
+/* The interface that has it, 0: none. */
+static guint
+interface_of (const struct ifaddrs *all, GInetSocketAddress *local)
+{
+  for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next)
+    {
+      guint interface = is_inet (i) ? if_nametoindex (i->ifa_name) : 0;
+      g_autoptr (GInetAddress) address = interface != 0 ? to_inet (i->ifa_addr) : NULL;
+      g_autoptr (GInetSocketAddress) there = address != NULL ? with_scope (address, interface) : NULL;
+
+      if (there != NULL && addresses_same_host (there, local))
+        return interface;
+    }
+  return 0;
+}
+
+GPtrArray *
+addresses_beside (GInetSocketAddress *local)
+{
+  GPtrArray *found = g_ptr_array_new_with_free_func (g_object_unref);
+  struct ifaddrs *all = NULL;
+  guint interface;
+
+  g_ptr_array_add (found, with_scope (g_inet_socket_address_get_address (local), scope_of (local)));
+  if (getifaddrs (&all) != 0)
+    return found;
+  interface = interface_of (all, local);
+  for (const struct ifaddrs *i = all; i != NULL && interface != 0; i = i->ifa_next)
+    {
+      g_autoptr (GInetAddress) address = NULL;
+      g_autoptr (GInetSocketAddress) there = NULL;
+
+      if (!is_inet (i) || if_nametoindex (i->ifa_name) != interface
+          || (i->ifa_addr->sa_family == AF_INET6 && is_temporary (&((const struct sockaddr_in6 *) i->ifa_addr)->sin6_addr)))
+        continue;
+      address = to_inet (i->ifa_addr);
+      there = with_scope (address, interface);
+      if (!addresses_same_host (there, local))
+        g_ptr_array_add (found, g_steal_pointer (&there));
+    }
+  freeifaddrs (all);
+  return found;
+}
+
 GPtrArray *
 addresses_alternatives (GInetSocketAddress *remote, guint interface)
 {

@@ -22,6 +22,10 @@ char *addresses_normalize (const char *text, guint16 default_port);
  * loopback and temporary (RFC 8981) ones. libpurple takes a connection only from the address that it resolved. GInetAddress. */
 GPtrArray *addresses_alternatives (GInetSocketAddress *remote, guint interface);
 
+/* addresses_beside: where else this host can be reached over the interface that has @local: all its addresses but temporary ones, @local first,
+ * of fe80:: with the interface. GInetSocketAddress, port 0. */
+GPtrArray *addresses_beside (GInetSocketAddress *local);
+
 /* addresses_is_up: @local is still an address of an interface that is up and has a carrier. */
 gboolean addresses_is_up (GInetSocketAddress *local);
 

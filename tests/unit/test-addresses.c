@@ -101,6 +101,25 @@ test_up (void)
   g_assert_false (addresses_is_up (nobody));
 }
 
+static void
+test_beside (void)
+{
+  g_autoptr (GInetSocketAddress) loopback = at ("127.0.0.1", 5298);
+  g_autoptr (GInetSocketAddress) nobody = at ("192.0.2.77", 5298);
+  g_autoptr (GPtrArray) found = addresses_beside (loopback);
+  g_autoptr (GPtrArray) alone = addresses_beside (nobody);
+
+  g_assert_true (addresses_same_host (g_ptr_array_index (found, 0), loopback));
+  for (guint i = 0; i < found->len; i++)
+    {
+      g_assert_cmpuint (g_inet_socket_address_get_port (g_ptr_array_index (found, i)), ==, 0);
+      g_assert_true (addresses_is_up (g_ptr_array_index (found, i)));
+      g_assert_cmpint (addresses_same_host (g_ptr_array_index (found, i), loopback), ==, i == 0);
+    }
+  g_assert_cmpuint (alone->len, ==, 1);
+  g_assert_true (addresses_same_host (g_ptr_array_index (alone, 0), nobody));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -110,5 +129,6 @@ main (int argc, char **argv)
   g_test_add_func ("/addresses/unmap", test_unmap);
   g_test_add_func ("/addresses/scope", test_scope);
   g_test_add_func ("/addresses/up", test_up);
+  g_test_add_func ("/addresses/beside", test_beside);
   return g_test_run ();
 }
