@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A small D-Bus client for the daemon's private socket, in the standard library only: calls, and signals that can be waited for.
+"""A small D-Bus client for the daemon's private socket, in the standard library only: calls, signals that can be waited for,
+descriptors, and calls that the daemon makes.
 
-On that socket every signal comes to every connection, so nothing is missed once Bus() returned."""
+On that socket every signal comes to every connection, so nothing is missed once Bus() returned. A descriptor ('h') is an open file or a
+number in what is sent, and a number in what comes."""
 
+import array
 import os
 import re
 import socket
@@ -15,6 +18,8 @@ ROOT = '/org/hearby/Hearby'
 MANAGER = 'org.hearby.Manager1'
 PEER = 'org.hearby.Peer1'
 CONVERSATION = 'org.hearby.Conversation1'
+TRANSFER = 'org.hearby.Transfer1'
+AGENT = 'org.hearby.Agent1'
 
 _NUMBERS = {'y': 'B', 'n': 'h', 'q': 'H', 'i': 'i', 'u': 'I', 'x': 'q', 't': 'Q', 'd': 'd', 'b': 'I', 'h': 'I'}
 _ALIGN = {'y': 1, 'n': 2, 'q': 2, 'i': 4, 'u': 4, 'x': 8, 't': 8, 'd': 8, 'b': 4, 'h': 4, 's': 4, 'o': 4, 'g': 1, 'v': 1,
@@ -52,13 +57,16 @@ def _length(signature):
 
 class Writer:
     def __init__(self):
-        self.out = bytearray()
+        self.out, self.fds = bytearray(), []
 
     def align(self, n):
         self.out += bytes(-len(self.out) % n)
 
     def put(self, kind, value):
         self.align(_ALIGN[kind[0]])
+        if kind == 'h':
+            self.fds.append(value)
+            value = len(self.fds) - 1
         if kind in _NUMBERS:
             self.out += struct.pack('<' + _NUMBERS[kind], value)
         elif kind in 'so':
@@ -87,8 +95,8 @@ class Writer:
 
 
 class Reader:
-    def __init__(self, data, at=0):
-        self.data, self.at = data, at
+    def __init__(self, data, at=0, fds=()):
+        self.data, self.at, self.fds = data, at, fds
 
     def align(self, n):
         self.at += -self.at % n
@@ -101,7 +109,7 @@ class Reader:
         self.align(_ALIGN[kind[0]])
         if kind in _NUMBERS:
             value = struct.unpack('<' + _NUMBERS[kind], self.take(struct.calcsize(_NUMBERS[kind])))[0]
-            return bool(value) if kind == 'b' else value
+            return bool(value) if kind == 'b' else self.fds[value] if kind == 'h' else value
         if kind in 'sog':
             length = self.take(1)[0] if kind == 'g' else struct.unpack('<I', self.take(4))[0]
             return self.take(length + 1)[:-1].decode()
@@ -121,11 +129,11 @@ class Reader:
 
 
 class Message:
-    def __init__(self, header, fields, body):
-        self.kind, self.serial = header[1], header[5]
+    def __init__(self, kind, serial, fields, body, fds):
+        self.kind, self.serial, self.body = kind, serial, body
         self.path, self.interface, self.member = fields.get(1), fields.get(2), fields.get(3)
-        self.error, self.reply_to = fields.get(4), fields.get(5)
-        reader = Reader(body)
+        self.error, self.reply_to, self.sender = fields.get(4), fields.get(5), fields.get(7)
+        reader = Reader(body, fds=fds)
         self.args = [reader.get(part) for part in split(fields.get(8, ''))]
 
 
@@ -135,32 +143,53 @@ class Bus:
     def __init__(self, person):
         with open(os.path.join(person.home, '.local/share/hearby/lock')) as file:
             path = re.search(r'unix:path=([^,\s]+)', file.readline()).group(1)
+        self.open(path)
+        self.call(ROOT, 'org.freedesktop.DBus.Peer', 'Ping')  # from here on all signals come
+
+    def open(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(PATIENCE)
         self.socket.connect(path)
-        self.buffer, self.serial, self.signals = b'', 0, []
+        self.buffer, self.serial, self.fds = b'', 0, []
+        self.signals, self.calls = [], []       # that came and nobody waited for yet
         self.socket.sendall(b'\0AUTH EXTERNAL %s\r\n' % str(os.geteuid()).encode().hex().encode())
+        self._line(b'OK')
+        self.socket.sendall(b'NEGOTIATE_UNIX_FD\r\n')
+        self._line(b'AGREE_UNIX_FD')
+        self.socket.sendall(b'BEGIN\r\n')
+
+    def _line(self, start):
         answer = b''
         while not answer.endswith(b'\r\n'):
             answer += self.socket.recv(1024)
-        if not answer.startswith(b'OK'):
-            raise Failed('the private socket says %r' % answer)
-        self.socket.sendall(b'BEGIN\r\n')
-        self.call(ROOT, 'org.freedesktop.DBus.Peer', 'Ping')  # from here on all signals come
+        if not answer.startswith(start):
+            raise Failed('the other end says %r' % answer)
 
-    def post(self, path, interface, member, signature='', *args):
-        """Sends a call; its serial."""
+    def send(self, kind, fields, signature='', args=()):
+        """Any message; its serial. @fields: code → (signature, value)."""
         body, head = Writer(), Writer()
         for part, value in zip(split(signature), args):
             body.put(part, value)
         self.serial += 1
-        fields = [(1, ('o', path)), (2, ('s', interface)), (3, ('s', member))] + ([(8, ('g', signature))] if signature else [])
-        for kind, value in zip('yyyyuu', (ord('l'), 1, 0, 1, len(body.out), self.serial)):
-            head.put(kind, value)
-        head.put('a(yv)', fields)
+        fields = dict(fields)
+        if signature:
+            fields[8] = ('g', signature)
+        if body.fds:
+            fields[9] = ('u', len(body.fds))
+        for part, value in zip('yyyyuu', (ord('l'), kind, 0, 1, len(body.out), self.serial)):
+            head.put(part, value)
+        head.put('a(yv)', list(fields.items()))
         head.align(8)
-        self.socket.sendall(head.out + body.out)
+        fds = array.array('i', [fd if isinstance(fd, int) else fd.fileno() for fd in body.fds])
+        data = head.out + body.out
+        sent = self.socket.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else [])
+        if sent < len(data):
+            self.socket.sendall(data[sent:])
         return self.serial
+
+    def post(self, path, interface, member, signature='', *args):
+        """Sends a call; its serial."""
+        return self.send(1, {1: ('o', path), 2: ('s', interface), 3: ('s', member)}, signature, args)
 
     def call(self, path, interface, member, signature='', *args, timeout=None):
         """Calls and waits; the list of what was answered. A BusError carries the error's short name."""
@@ -170,6 +199,8 @@ class Bus:
             message = self._receive(deadline)
             if message.kind == 4:
                 self.signals.append(message)
+            elif message.kind == 1:
+                self.calls.append(message)
             elif message.reply_to == serial and message.kind == 3:
                 raise BusError(message.error, message.args[0] if message.args else '')
             elif message.reply_to == serial:
@@ -177,20 +208,23 @@ class Bus:
 
     def _receive(self, deadline):
         head = self._exactly(16, deadline)
-        size, serial, array = struct.unpack('<III', head[4:])
-        rest = self._exactly(-(-array // 8) * 8 + size, deadline)
-        fields = dict(Reader(head + rest[:array], 12).get('a(yv)'))
-        return Message((None, head[1], None, None, None, serial), fields, rest[-(-array // 8) * 8:])
+        size, serial, length = struct.unpack('<III', head[4:])
+        rest = self._exactly(-(-length // 8) * 8 + size, deadline)
+        fields = dict(Reader(head + rest[:length], 12).get('a(yv)'))
+        count = fields.get(9, 0)
+        fds, self.fds = self.fds[:count], self.fds[count:]
+        return Message(head[1], serial, fields, rest[-(-length // 8) * 8:], fds)
 
     def _exactly(self, n, deadline):
         while len(self.buffer) < n:
             self.socket.settimeout(max(0.001, deadline - time.monotonic()))
             try:
-                data = self.socket.recv(1 << 20)
+                data, fds = socket.recv_fds(self.socket, 1 << 20, 64)[:2]
             except (TimeoutError, socket.timeout):
-                raise Failed('nothing that was waited for came on the private socket') from None
+                raise Failed('nothing that was waited for came on the bus') from None
+            self.fds += fds
             if not data:
-                raise Failed('the daemon closed the private socket')
+                raise Failed('the other end closed the bus')
             self.buffer += data
         taken, self.buffer = self.buffer[:n], self.buffer[n:]
         return taken
@@ -200,9 +234,31 @@ class Bus:
         deadline = time.monotonic() + (timeout or PATIENCE)
         while True:
             message = self.signals.pop(0) if self.signals else self._receive(deadline)
+            if message.kind == 1:
+                self.calls.append(message)
             found = message.kind == 4 and match(message)
             if found:
                 return found
+
+    def wait_call(self, member, timeout=None):
+        """The next call of @member that somebody makes to us."""
+        deadline = time.monotonic() + (timeout or PATIENCE)
+        while True:
+            message = self.calls.pop(0) if self.calls else self._receive(deadline)
+            if message.kind == 4:
+                self.signals.append(message)
+            elif message.kind == 1 and message.member == member:
+                return message
+
+    def answer(self, call, signature='', *args):
+        self.send(2, self._reply(call), signature, args)
+
+    def refuse(self, call, error):
+        """@error: its whole name."""
+        self.send(3, {4: ('s', error), **self._reply(call)})
+
+    def _reply(self, call):
+        return {5: ('u', call.serial), **({6: ('s', call.sender)} if call.sender else {})}
 
     def manager(self, member, signature='', *args, **options):
         return self.call(ROOT, MANAGER, member, signature, *args, **options)

@@ -23,7 +23,7 @@ import tempfile
 import time
 import traceback
 
-from hearbybus import CONVERSATION, MANAGER, PEER, ROOT, Bus, BusError  # noqa: F401
+from hearbybus import AGENT, CONVERSATION, MANAGER, PEER, ROOT, TRANSFER, Bus, BusError  # noqa: F401
 from hearbylink import (BUILD, COMPLAINTS, HEARBY, PATIENCE, SOURCE, Failed, Host, Lan, Lines, become_subreaper,  # noqa: F401
                         clean_environment, diag, dns_answer, dns_name, dns_record, end_orphans, enter_namespaces, find_program,
                         killer_packet, run_here, service_packet, start_bus, sysctl)

@@ -7,13 +7,14 @@ With --long for a minute. HEARBY_SEED repeats a run."""
 import os
 import random
 import re
+import socket
 import sys
 import time
 import xml.etree.ElementTree
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
-from hearbybus import CONVERSATION, MANAGER, PEER, ROOT, Bus, split
+from hearbybus import CONVERSATION, MANAGER, PEER, ROOT, TRANSFER, Bus, split
 from hearbylink import SOURCE
 from hearbytest import Failed, RawPeer, equal
 from scene import Friend, juliet_alone
@@ -38,7 +39,7 @@ TEXTS = ['', ' ', 'x', '!', '!x', '-1', '0', '65536', 'yes', 'no', 'off', 'a\nb'
          'aaaa-' * 7 + 'aaaa', '0' * 64, 'xmpp:nurse@verona?trust-message;encryption=urn:x-hearby:noise:0;trust=' + '09' * 32]
 NUMBERS = {'y': (0, 255), 'n': (-2**15, 2**15 - 1), 'q': (0, 2**16 - 1), 'i': (-2**31, 2**31 - 1), 'u': (0, 2**32 - 1),
            'x': (-2**63, 2**63 - 1), 't': (0, 2**64 - 1)}
-TYPES = ['s', 'o', 'g', 'b', 'd', 'v', 'as', 'ao', 'at', 'ay', 'a{sv}', 'a{ss}', '(sv)', 'aa{sv}', 'a{sa{sv}}', 'a(sssq)', *NUMBERS]
+TYPES = ['s', 'o', 'g', 'b', 'd', 'v', 'h', 'as', 'aay', 'ao', 'at', 'ay', 'a{sv}', 'a{ss}', '(sv)', 'aa{sv}', 'a{sa{sv}}', 'a(sssq)', *NUMBERS]
 NOWHERE = [ROOT, '/', '/nowhere', ROOT + '/peers/p999999']
 NOT_SO = {'Quit'}                               # ends the daemon, as it should
 
@@ -49,6 +50,8 @@ class Any:
     def __init__(self, seed, texts):
         self.random = random.Random(seed)
         self.texts, self.paths = texts + TEXTS, NOWHERE
+        self.files = [os.open(*how) for how in (('/dev/null', os.O_RDWR), ('/', os.O_RDONLY), (__file__, os.O_RDONLY), ('/', os.O_PATH))]
+        self.files += [*os.pipe(), socket.socket()]
 
     def value(self, kind, depth=0):
         choice = self.random.choice
@@ -65,8 +68,10 @@ class Any:
             return choice(self.paths)
         if kind == 'g':
             return choice(TYPES)
+        if kind == 'h':
+            return choice(self.files)
         if kind == 'v':
-            inner = choice(['s', 's', 'b', 'u', 't', 'x', 'q'] if depth or self.random.random() < 0.8 else TYPES)
+            inner = choice(['s', 's', 'b', 'u', 't', 'x', 'q', 'h'] if depth or self.random.random() < 0.8 else TYPES)
             return inner, self.value(inner, depth + 1)
         count = choice([0, 0, 1, 1, 2, 5])
         if kind[:2] == 'a{':
@@ -78,7 +83,8 @@ class Any:
     def call(self):
         """One: path, interface, member, signature, values, and whether they are of the right types."""
         interface = self.random.choice(list(INTERFACES))
-        own = [path for path in self.paths if {MANAGER: path == ROOT, PEER: '/peers/' in path, CONVERSATION: '/conversations/' in path}
+        own = [path for path in self.paths if {MANAGER: path == ROOT, PEER: '/peers/' in path, CONVERSATION: '/conversations/' in path,
+                                             TRANSFER: '/transfers/' in path}
                .get(interface, True)]
         path = self.random.choice(own if own and self.random.random() < 0.9 else self.paths)
         if self.random.random() < 0.1:          # a property
@@ -123,7 +129,7 @@ class Caller(Bus):
                 message = self._receive(deadline)
             except Failed as error:
                 raise Failed('%s; open are: %.3000r' % (error, list(self.open.values()))) from error
-            if message.kind == 4:
+            if message.kind in (1, 4):          # a signal, or an agent is asked
                 continue
             call = self.open.pop(message.reply_to)
             name = name_of(message.error) if message.kind == 3 else 'an answer'

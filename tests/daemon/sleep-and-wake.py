@@ -32,7 +32,7 @@ class Logind:
         call = self.bus.wait_call('Inhibit')
         equal((call.args[0], call.args[1], call.args[3]), ('sleep', 'hearby', 'delay'))
         self.lock, theirs = os.pipe()
-        self.bus.answer(call, 'h', 0, fds=[theirs])
+        self.bus.answer(call, 'h', theirs)
         os.close(theirs)
 
     def wait_released(self):
