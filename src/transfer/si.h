@@ -1,63 +1,61 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
-
 #include "xmpp/node.h"
 
-/* Files to and from libpurple and its like: stream initiation (XEP-0095), its profile for files (0096) and the addresses of
- * SOCKS5 bytestreams (0065). One file each, in clear. The child of an iq ↔ what it means; whole iqs where a form of answer
- * needs it. Pure; the caller owns what is built and parsed. */
+/* Stream initiation of one file (XEP-0095, XEP-0096) over SOCKS5 bytestreams (XEP-0065), as libpurple's Bonjour does it: the sender offers,
+ * the receiver accepts, the sender says where it listens, the receiver connects there and says where it got through. Elements ↔ meaning;
+ * pure. What comes from the peer is bounded and is text, but no filename yet: filename_clean(). */
 
 typedef struct
 {
-  char  *sid;  /* 1 to LIMIT_SID bytes of clean text; libpurple's is a small number, used again after its restart */
-  char  *name; /* by filename_clean() */
-  gint64 size; /* 0 to 2^63-1 */
+  char    *sid;         /* ≤ LIMIT_ID; libpurple's is a number from 0 on, anew at each start */
+  char    *name;        /* as on the wire, never empty */
+  gint64   size;        /* -1: unknown */
+  gboolean bytestreams; /* among the methods that it knows */
 } SiOffer;
 
-/* si_offer_parse: NULL: it is none, or makes no sense (bad-request): another profile, no size, no stream method
- * that we know. */
-SiOffer *si_offer_parse (const Node *node);
-void     si_offer_free (SiOffer *offer); /* NULL is fine */
+/* si_parse_offer: of an iq of type set. NULL: no <si/>, or one without a sid, another profile, without a name, or with a size that is none. */
+SiOffer *si_parse_offer (const Node *iq);
+void     si_offer_free (SiOffer *offer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SiOffer, si_offer_free)
 
-Node *si_offer_build (const char *sid, const char *name, gint64 size);
+/* si_build_offer: the <si/>; a size of -1 is left out. The caller owns it, and all that is built here. */
+Node *si_build_offer (const SiOffer *offer);
 
-/* The answer that accepts: the child of the result. It is TRUE for bytestreams only; libpurple never says another method. */
-Node    *si_accept_build (void);
-gboolean si_accept_parse (const Node *node);
+Node    *si_build_accept (void); /* for a result */
+gboolean si_is_accept (const Node *iq); /* a result that chose bytestreams */
 
-/* si_decline: the whole iq that says no to the offer in @request, as libpurple says it: its user sees "declined". */
-Node *si_decline (const Node *request);
+/* si_build_decline, _refuse: the whole answer to @request, an iq. libpurple shows the words of the first one; the second says that no method
+ * of the offer is known here (XEP-0095 3.2). */
+Node *si_build_decline (const Node *request);
+Node *si_build_refuse (const Node *request);
 
-/* si_is_decline: @answer, an iq of type error, is the other user's no (and not a client that does not know what it was asked). */
-gboolean si_is_decline (const Node *answer);
-
-/* Where the sender can be reached. */
 typedef struct
 {
-  char   *jid;  /* any text, which goes back as it came: libpurple's is the sid */
-  char   *host; /* a numeric address, without a scope: the receiver's interface is the one of the stream */
-  guint16 port; /* not 0 */
-} Streamhost;
+  char   *jid;  /* says nothing, and is said back: libpurple's is the sid */
+  char   *host; /* an address as text, without a scope; names are left out when parsing */
+  guint16 port;
+} SiHost;
 
 typedef struct
 {
   char      *sid;
-  GPtrArray *hosts; /* Streamhost, owned; at most LIMIT_STREAMHOSTS */
-} Streamhosts;
+  GPtrArray *hosts; /* SiHost, LIMIT_STREAMHOSTS at most, those that can be used */
+} SiHosts;
 
-Streamhosts *streamhosts_new (const char *sid);
-void         streamhosts_free (Streamhosts *hosts); /* NULL is fine */
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Streamhosts, streamhosts_free)
-void         streamhosts_add (Streamhosts *hosts, const char *jid, const char *host, guint16 port);
+/* si_parse_hosts: of an iq of type set. NULL: no <query/> of bytestreams, no sid, or a mode that is not TCP. */
+SiHosts *si_parse_hosts (const Node *iq);
+SiHosts *si_hosts_new (const char *sid);
+void     si_hosts_add (SiHosts *hosts, const char *jid, const char *host, guint16 port);
+void     si_hosts_free (SiHosts *hosts);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (SiHosts, si_hosts_free)
+Node    *si_build_hosts (const SiHosts *hosts);
 
-/* streamhosts_parse: NULL: it is none, or it has no sid, or it wants UDP. Hosts that are no address, or without a port, and those
- * beyond the limit are left out; there may be none left. Whether an address is the peer's is for the caller to see to. */
-Streamhosts *streamhosts_parse (const Node *node);
-Node        *streamhosts_build (const Streamhosts *hosts);
+Node *si_build_used (const char *sid, const char *jid);    /* for a result */
+Node *si_build_unreachable (const Node *request);          /* none of the hosts answered: the whole answer */
+const char *si_used (const Node *iq);                      /* the jid in a result, owned by @iq, or NULL */
 
-/* streamhost_used_*: the child of the result: the jid of the host that was reached. NULL: it says none. */
-Node *streamhost_used_build (const char *jid);
-char *streamhost_used_parse (const Node *node);
+/* si_digest: what the receiver asks the sender's SOCKS5 server for: 40 hex digits, a SHA-1 of the sid and both names as the request with the
+ * hosts tells them (XEP-0065 5.3.2). The caller owns it. */
+char *si_digest (const char *sid, const char *sender, const char *receiver);

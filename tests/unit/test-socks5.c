@@ -1,231 +1,244 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Goal: both ends of a bytestream find together however the bytes are cut, also with libpurple's bytes, and nobody else gets in. */
 #include "transfer/socks5.h"
 
 #include <string.h>
 
 #include "base/error.h"
+#include "slices.h"
 
-#define ADDRESS "0123456789abcdef0123456789abcdef01234567"
+/* Goal: our client and our server get on with each other and with libpurple's, whatever the slices; not one byte of the file is taken for
+ * the talk before it; and only who knows the digest gets through, without an answer that tells it. */
 
-static void
-test_address (void)
+#define DIGEST "b3f473f04cff88326455af21a528d7f9666f381f"
+#define OTHER "04c1a20680d0adb22afc213f04d49057fe4e038f"
+#define REQUEST "\5\1\0\3\x28" DIGEST "\0\0"
+#define ANSWER "\5\0\0\3\x28" DIGEST "\0\0"
+
+/* Bytes of a string literal, its end left out. */
+#define BYTES(text) (const guint8 *)(text), sizeof (text) - 1
+
+/* Pushes all of it in slices; how much was used until it was open or broken. */
+static gsize
+push (Socks5 *socks5, const guint8 *bytes, gsize len, guint slicing, GError **error)
 {
-  g_autofree char *address = socks5_address ("0", "romeo@forza", "juliet@pronto");
+  Slices slices = slices_new (slicing);
+  gsize at = 0, used = 0;
 
-  g_assert_cmpstr (address, ==, "e165cd05c34774994b280f74adf79c9b7ba2f2cd");
-}
-
-/* Takes what @from has to say to @to, in pieces of @slice. */
-static gboolean
-carry (Socks5 *from, Socks5 *to, gsize slice)
-{
-  g_autoptr (GBytes) out = socks5_take_output (from);
-  gsize         len = 0;
-  const guint8 *bytes = out != NULL ? g_bytes_get_data (out, &len) : NULL;
-
-  for (gsize at = 0; at < len; at += slice)
+  while (at < len && !socks5_is_open (socks5))
     {
-      gsize used;
-      gsize n = MIN (slice, len - at);
-      g_autoptr (GError) error = NULL;
+      gsize n = slices_next (&slices, len - at);
 
-      g_assert_true (socks5_push (to, bytes + at, n, &used, &error));
-      g_assert_no_error (error);
-      g_assert_cmpuint (used, ==, n);
+      if (!socks5_push (socks5, bytes + at, n, &used, error))
+        break;
+      at += used;
+      g_assert_true (used == n || socks5_is_open (socks5));
     }
-  return len > 0;
+  slices_clear (&slices);
+  return at;
 }
 
 static void
-test_both_ends (void)
-{
-  for (gsize slice = 1; slice < 60; slice++)
-    {
-      g_autoptr (Socks5) client = socks5_new_client (ADDRESS);
-      g_autoptr (Socks5) server = socks5_new_server (ADDRESS);
-
-      g_assert_false (socks5_is_done (client));
-      while (carry (client, server, slice) | carry (server, client, slice))
-        ;
-      g_assert_true (socks5_is_done (client));
-      g_assert_true (socks5_is_done (server));
-    }
-}
-
-static void
-expect_output (Socks5 *socks5, const char *bytes, gsize len)
+check_output (Socks5 *socks5, const guint8 *bytes, gsize len)
 {
   g_autoptr (GBytes) out = socks5_take_output (socks5);
+  gsize n = 0;
+  const void *data = out != NULL ? g_bytes_get_data (out, &n) : NULL;
 
-  g_assert_nonnull (out);
-  g_assert_cmpmem (g_bytes_get_data (out, NULL), g_bytes_get_size (out), bytes, len);
-  g_assert_null (socks5_take_output (socks5));
+  g_assert_cmpmem (data, n, bytes, len);
 }
 
-static gsize
-push (Socks5 *socks5, const char *bytes, gsize len)
+static void
+test_server (void)
+{
+  for (guint slicing = 0; slicing < SLICINGS; slicing++)
+    {
+      g_autoptr (Socks5) server = socks5_new_server (DIGEST);
+
+      check_output (server, NULL, 0);
+      g_assert_cmpuint (push (server, BYTES ("\5\1\0"), slicing, NULL), ==, 3);
+      check_output (server, BYTES ("\5\0"));
+      g_assert_false (socks5_is_open (server));
+      g_assert_cmpuint (push (server, BYTES (REQUEST "surplus"), slicing, NULL), ==, sizeof REQUEST - 1);
+      g_assert_true (socks5_is_open (server));
+      check_output (server, BYTES (ANSWER));
+    }
+}
+
+static void
+check_client (const guint8 *answer, gsize len)
+{
+  for (guint slicing = 0; slicing < SLICINGS; slicing++)
+    {
+      g_autoptr (Socks5) client = socks5_new_client (DIGEST);
+      g_autofree guint8 *all = g_malloc (len + 4);
+
+      memcpy (all, answer, len);
+      memcpy (all + len, "file", 4);
+      check_output (client, BYTES ("\5\1\0"));
+      g_assert_cmpuint (push (client, BYTES ("\5\0"), slicing, NULL), ==, 2);
+      check_output (client, BYTES (REQUEST));
+      g_assert_cmpuint (push (client, all, len + 4, slicing, NULL), ==, len);
+      g_assert_true (socks5_is_open (client));
+      check_output (client, NULL, 0);
+    }
+}
+
+static void
+test_client (void)
+{
+  check_client (BYTES (ANSWER));
+  check_client (BYTES ("\5\0\0\3\x0b" "10.77.0.200" "\0\0")); /* as libpurple does */
+  check_client (BYTES ("\5\0\0\3\0" "\0\0"));
+  check_client (BYTES ("\5\0\0\1" "abcd" "\0\0"));
+  check_client (BYTES ("\5\0\0\4" "abcdefghijklmnop" "\0\0"));
+}
+
+static void
+test_longest_answer (void)
+{
+  guint8 answer[5 + 255 + 2] = { 5, 0, 0, 3, 255 };
+
+  check_client (answer, sizeof answer);
+}
+
+static void
+test_many_methods (void)
+{
+  g_autoptr (Socks5) server = socks5_new_server (DIGEST);
+  guint8 greeting[2 + 255] = { 5, 255 };
+
+  memset (greeting + 2, 2, 254);
+  g_assert_cmpuint (push (server, greeting, sizeof greeting, 1, NULL), ==, sizeof greeting);
+  check_output (server, BYTES ("\5\0"));
+}
+
+static void
+check_refused (Socks5 *socks5, const guint8 *bytes, gsize len, HearbyError code)
 {
   g_autoptr (GError) error = NULL;
+  g_autoptr (GError) again = NULL;
   gsize used;
 
-  g_assert_true (socks5_push (socks5, (const guint8 *) bytes, len, &used, &error));
-  g_assert_no_error (error);
-  return used;
-}
-
-#define PUSH(socks5, bytes) push (socks5, bytes, sizeof bytes - 1)
-#define EXPECT(socks5, bytes) expect_output (socks5, bytes, sizeof bytes - 1)
-
-/* Its reply names our address, and the file begins right behind it. */
-static void
-test_server_of_libpurple (void)
-{
-  g_autoptr (Socks5) client = socks5_new_client (ADDRESS);
-
-  EXPECT (client, "\5\1\0");
-  g_assert_cmpuint (PUSH (client, "\5\0"), ==, 2);
-  EXPECT (client, "\5\1\0\3\x28" ADDRESS "\0\0");
-  g_assert_cmpuint (PUSH (client, "\5\0\0\3\x09" "10.77.0.2" "\0\0" "PK\3\4"), ==, 16);
-  g_assert_true (socks5_is_done (client));
-  g_assert_cmpuint (PUSH (client, "PK"), ==, 0);
+  push (socks5, bytes, len, 0, &error);
+  g_assert_error (error, HEARBY_ERROR, (int)code);
+  g_assert_false (socks5_push (socks5, BYTES (REQUEST), &used, &again));
+  g_assert_cmpuint (used, ==, 0);
+  g_assert_cmpstr (again->message, ==, error->message);
+  g_assert_false (socks5_is_open (socks5));
 }
 
 static void
-test_replies_of_other_kinds (void)
+test_server_refuses (void)
 {
   static const struct
   {
-    const char *reply;
-    gsize       len;
-  } replies[] = { { "\5\0\0\1\12\0\0\1\0\0", 10 }, { "\5\0\0\4aaaabbbbccccdddd\0\0", 22 }, { "\5\0\0\3\0\0\0", 7 } };
+    const guint8 *bytes;
+    gsize         len;
+    guint8        reply;
+  } table[] = {
+    { BYTES ("\5\1\0\5\1\0\3\x28" OTHER "\0\0"), 2 },
+    { BYTES ("\5\1\0\5\1\0\3\x27" "b3f473f04cff88326455af21a528d7f9666f381" "\0\0"), 2 },
+    { BYTES ("\5\1\0\5\1\0\3\0\0\0"), 2 },
+    { BYTES ("\5\1\0\5\2\0\3\x28" DIGEST "\0\0"), 7 },
+    { BYTES ("\5\1\0\5\1\0\1" "abcd" "\0\0"), 8 },
+    { BYTES ("\5\1\0\5\1\0\4" "abcdefghijklmnop" "\0\0"), 8 },
+    { BYTES ("\5\1\0\5\1\0\7" "abcdefghijklmnop" "\0\0"), 8 },
+  };
 
-  for (guint i = 0; i < G_N_ELEMENTS (replies); i++)
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
     {
-      g_autoptr (Socks5) client = socks5_new_client (ADDRESS);
+      g_autoptr (Socks5) server = socks5_new_server (DIGEST);
+      const guint8 answer[] = { 5, 0, 5, table[i].reply, 0, 1, 0, 0, 0, 0, 0, 0 };
 
-      PUSH (client, "\5\0");
-      g_assert_cmpuint (push (client, replies[i].reply, replies[i].len), ==, replies[i].len);
-      g_assert_true (socks5_is_done (client));
+      check_refused (server, table[i].bytes, table[i].len, HEARBY_ERROR_REJECTED);
+      check_output (server, answer, sizeof answer);
     }
 }
 
 static void
-test_client_of_libpurple (void)
+test_no_socks (void)
 {
-  g_autoptr (Socks5) server = socks5_new_server (ADDRESS);
+  static const struct
+  {
+    const guint8 *bytes;
+    gsize         len;
+  } table[] = { { BYTES ("\4\1\0") }, { BYTES ("GET / HTTP/1.1\r\n") }, { BYTES ("\5\1\0\4\1\0\3\x28" DIGEST "\0\0") } };
 
-  g_assert_cmpuint (PUSH (server, "\5\1\0"), ==, 3);
-  EXPECT (server, "\5\0");
-  g_assert_cmpuint (PUSH (server, "\5\1\0\3\x28" ADDRESS "\0\0"), ==, 47);
-  EXPECT (server, "\5\0\0\3\x28" ADDRESS "\0\0");
-  g_assert_true (socks5_is_done (server));
-}
-
-static void
-assert_broken (Socks5 *socks5, const char *bytes, gsize len, HearbyError code)
-{
-  for (guint i = 0; i < 2; i++) /* and it stays so */
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
     {
-      g_autoptr (GError) error = NULL;
-      gsize used;
+      g_autoptr (Socks5) server = socks5_new_server (DIGEST);
 
-      g_assert_false (socks5_push (socks5, (const guint8 *) bytes, len, &used, &error));
-      g_assert_error (error, HEARBY_ERROR, (int) code);
-      g_assert_false (socks5_is_done (socks5));
+      check_refused (server, table[i].bytes, table[i].len, HEARBY_ERROR_FAILED);
     }
 }
 
-#define BROKEN(socks5, bytes, code) assert_broken (socks5, bytes, sizeof bytes - 1, HEARBY_ERROR_##code)
-
 static void
-test_wrong_clients (void)
+test_no_method (void)
 {
-  g_autoptr (Socks5) http = socks5_new_server (ADDRESS);
-  g_autoptr (Socks5) password = socks5_new_server (ADDRESS);
-  g_autoptr (Socks5) none = socks5_new_server (ADDRESS);
-  g_autoptr (Socks5) second = socks5_new_server (ADDRESS);
+  static const struct
+  {
+    const guint8 *bytes;
+    gsize         len;
+  } table[] = { { BYTES ("\5\1\2") }, { BYTES ("\5\0") } };
 
-  BROKEN (http, "GET / HTTP/1.1", FAILED);
-  g_assert_null (socks5_take_output (http));
-  BROKEN (password, "\5\1\2", FAILED);
-  EXPECT (password, "\5\xff");
-  BROKEN (none, "\5\0", FAILED);
-  PUSH (second, "\5\3\1\2\0"); /* among others */
-  EXPECT (second, "\5\0");
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+    {
+      g_autoptr (Socks5) server = socks5_new_server (DIGEST);
+
+      check_refused (server, table[i].bytes, table[i].len, HEARBY_ERROR_FAILED);
+      check_output (server, BYTES ("\5\xff"));
+    }
 }
 
 static void
-assert_request_refused (const char *request, gsize len, HearbyError code, char reply)
+test_client_is_refused (void)
 {
-  g_autoptr (Socks5) server = socks5_new_server (ADDRESS);
-  g_autoptr (GBytes) greeting = NULL;
-  g_autoptr (GBytes) out = NULL;
+  static const struct
+  {
+    const guint8 *bytes;
+    gsize         len;
+    HearbyError   code;
+  } table[] = {
+    { BYTES ("\5\xff"), HEARBY_ERROR_REJECTED },
+    { BYTES ("\5\2"), HEARBY_ERROR_REJECTED },
+    { BYTES ("\5\0\5\2\0\1" "abcd" "\0\0"), HEARBY_ERROR_REJECTED },
+    { BYTES ("\5\0\5\0\0\7" "abcd" "\0\0"), HEARBY_ERROR_FAILED },
+    { BYTES ("\4\0"), HEARBY_ERROR_FAILED },
+  };
 
-  PUSH (server, "\5\1\0");
-  greeting = socks5_take_output (server);
-  assert_broken (server, request, len, code);
-  out = socks5_take_output (server);
-  if (reply == 0)
-    g_assert_null (out);
-  else
-    g_assert_cmpint (((const char *) g_bytes_get_data (out, NULL))[1], ==, reply);
-}
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+    {
+      g_autoptr (Socks5) client = socks5_new_client (DIGEST);
 
-#define REFUSED(request, code, reply) assert_request_refused (request, sizeof request - 1, HEARBY_ERROR_##code, reply)
-
-static void
-test_wrong_requests (void)
-{
-  REFUSED ("\5\1\0\3\x28" "0123456789abcdef0123456789abcdef01234568" "\0\0", REJECTED, 2);
-  REFUSED ("\5\1\0\3\x28" "0000000000000000000000000000000000000000" "\0\0", REJECTED, 2);
-  REFUSED ("\5\1\0\3\x27" "0123456789abcdef0123456789abcdef0123456" "\0\0", REJECTED, 2);
-  REFUSED ("\5\1\0\3\x29" ADDRESS "7" "\0\0", REJECTED, 2);
-  REFUSED ("\5\1\0\3\0" "\0\0", REJECTED, 2);
-  REFUSED ("\5\1\0\1\12\0\0\1\0\0", REJECTED, 2);
-  REFUSED ("\5\2\0\3\x28" ADDRESS "\0\0", FAILED, 7);
-  REFUSED ("\5\3\0\1\12\0\0\1\0\0", FAILED, 7);
-  REFUSED ("\5\1\0\7xxxxxxxxx", FAILED, 0);
-  REFUSED ("\4\1\0\1", FAILED, 0);
+      check_refused (client, table[i].bytes, table[i].len, table[i].code);
+    }
 }
 
 static void
-test_wrong_servers (void)
+test_case_of_digits (void)
 {
-  g_autoptr (Socks5) old = socks5_new_client (ADDRESS);
-  g_autoptr (Socks5) password = socks5_new_client (ADDRESS);
-  g_autoptr (Socks5) no = socks5_new_client (ADDRESS);
+  g_autoptr (Socks5) server = socks5_new_server (DIGEST);
+  g_autofree char *upper = g_ascii_strup (DIGEST, -1);
 
-  BROKEN (old, "\4\0", FAILED);
-  BROKEN (password, "\5\xff", REJECTED);
-  PUSH (no, "\5\0");
-  BROKEN (no, "\5\5\0\1\0\0\0\0\0\0", REJECTED);
-}
-
-/* The longest name there can be. */
-static void
-test_longest_reply (void)
-{
-  g_autoptr (Socks5) client = socks5_new_client (ADDRESS);
-  char reply[4 + 1 + 255 + 2] = "\5\0\0\3\xff";
-
-  PUSH (client, "\5\0");
-  g_assert_cmpuint (push (client, reply, sizeof reply), ==, sizeof reply);
-  g_assert_true (socks5_is_done (client));
+  push (server, BYTES ("\5\1\0\5\1\0\3\x28"), 0, NULL);
+  push (server, (const guint8 *)upper, SOCKS5_DIGEST, 0, NULL);
+  g_assert_false (socks5_is_open (server));
+  push (server, BYTES ("\0\0"), 0, NULL);
+  g_assert_true (socks5_is_open (server));
 }
 
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/socks5/address", test_address);
-  g_test_add_func ("/socks5/both ends", test_both_ends);
-  g_test_add_func ("/socks5/server of libpurple", test_server_of_libpurple);
-  g_test_add_func ("/socks5/replies of other kinds", test_replies_of_other_kinds);
-  g_test_add_func ("/socks5/client of libpurple", test_client_of_libpurple);
-  g_test_add_func ("/socks5/wrong clients", test_wrong_clients);
-  g_test_add_func ("/socks5/wrong requests", test_wrong_requests);
-  g_test_add_func ("/socks5/wrong servers", test_wrong_servers);
-  g_test_add_func ("/socks5/longest reply", test_longest_reply);
+  g_test_add_func ("/socks5/server", test_server);
+  g_test_add_func ("/socks5/client", test_client);
+  g_test_add_func ("/socks5/longest-answer", test_longest_answer);
+  g_test_add_func ("/socks5/many-methods", test_many_methods);
+  g_test_add_func ("/socks5/server-refuses", test_server_refuses);
+  g_test_add_func ("/socks5/no-socks", test_no_socks);
+  g_test_add_func ("/socks5/no-method", test_no_method);
+  g_test_add_func ("/socks5/client-is-refused", test_client_is_refused);
+  g_test_add_func ("/socks5/case-of-digits", test_case_of_digits);
   return g_test_run ();
 }
