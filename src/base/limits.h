@@ -83,3 +83,7 @@
 #define LIMIT_BYTESTREAM_MS 30000       /* until its connection is there (XEP-0065) */
 #define LIMIT_BYTESTREAM_TALKS 4        /* connections that try to be the one */
 #define LIMIT_TRANSFERS_KEPT_S (30 * 24 * 3600) /* how long one that ended is listed */
+#define LIMIT_TRANSFER_FAILURES 1000    /* entries named that failed; more are only counted */
+#define LIMIT_STALL_MS 30000            /* a data connection on which nothing moves */
+#define LIMIT_KEEP_MS 5000              /* after so long without a byte of ours we say that we live */
+#define LIMIT_LAST_WORDS_MS 700         /* for a reason and its way to the peer, when a transfer ends */

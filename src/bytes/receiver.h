@@ -13,20 +13,18 @@ typedef struct
   const char *folder;   /* the target: a path; NULL where @folder_fd counts */
   int folder_fd;        /* the target as a descriptor, taken; -1 for none */
   int out_fd;           /* for the content of a transfer of one file, in place of all that is on the disk: a pipe or a file, taken; -1 for none */
-  const char *part;     /* name of the part folder, the same for each try: part_folder_name() */
+  const char *part;     /* name of the part folder, the same for each try: filename_part() */
   gint64 size;          /* as offered; more than that is refused. -1: unknown */
   guint64 entries;      /* as offered */
   guint64 reserve;      /* bytes of the disk that must stay free */
   guint64 size_max;     /* what a transfer of unknown size may have, 0 for no limit: too-large */
+  gboolean checksum;    /* the offer says that hashes come: with out_fd they are of what passes, else of what is on the disk */
   gboolean resume;      /* the part folder may have something already */
 } ReceiveJob;
 
-/* receiver_start: takes @link, and the descriptors. */
+/* receiver_start: takes @link, and the descriptors. What fails by itself (also at the sender) is in the failures; where nothing is left,
+ * LANDED comes without paths. */
 ByteTask *receiver_start (ByteLink *link, const ReceiveJob *job, ByteTaskDone done, gpointer user_data);
-
-/* part_folder_name: "NAME.XXXXXXXX.part" of the first name of an offer and of what is the same for each try of this transfer, but of no
- * other transfer: peer and sid. */
-char *part_folder_name (const char *name, const char *peer, const char *sid);
 
 /* discard_start: removes the part folder of a transfer that is not continued, with all that is in it; @folder, @folder_fd (taken) and
  * @part count. The end is DONE, also where there was none, or FAILED. */

@@ -56,6 +56,7 @@ typedef struct
   guint64 entries;
   guint64 wire;
   gboolean restarted;  /* part of a file was there, but was not the same: it came again from its begin */
+  gboolean consumed;   /* sender: bytes of a pipe were read, so that there can be no other try */
 } ByteOutcome;
 
 /* Called once at the end; a receiver's is called with LANDED before, if it gets that far. @outcome lives during the call. The task may be

@@ -27,6 +27,7 @@ static const struct
   [FRAME_FAILED] = { 4 + 1, 4 + 1 + REASON_MAX },
   [FRAME_DONE] = { 0, 0 },
   [FRAME_STOP] = { 1, 1 + REASON_MAX },
+  [FRAME_KEEP] = { 0, 0 },
 };
 
 static gboolean
@@ -104,6 +105,7 @@ append_body (GByteArray *out, FrameKind kind, const FrameBody *body, GError **er
     case FRAME_LISTED:
     case FRAME_GO:
     case FRAME_DONE:
+    case FRAME_KEEP:
       return TRUE;
     case FRAME_LIST:
     case FRAME_HAVE:
@@ -446,6 +448,7 @@ parse_body (FrameKind kind, Rest *rest, FrameBody *out, GError **error)
     case FRAME_LISTED:
     case FRAME_GO:
     case FRAME_DONE:
+    case FRAME_KEEP:
       return TRUE;
     case FRAME_LIST:
     case FRAME_HAVE:

@@ -32,6 +32,7 @@ typedef enum
   FRAME_FAILED = 12,  /* index, reason */
   FRAME_DONE = 13,    /* nothing: it is on the disk */
   FRAME_STOP = 14,    /* reason */
+  FRAME_KEEP = 15,    /* nothing: the side that waits for a disk or a pipe still lives; either side, at any time */
 } FrameKind;
 
 #define FRAME_HASH 32 /* bytes: BLAKE2b-256 */
@@ -63,7 +64,7 @@ void frame_header (guint8 header[FRAME_HEADER], FrameKind kind, gsize len);
 /* frame_append: any other frame but HAVE. FALSE (nothing is appended) where the entry is none, or a number has no place. */
 gboolean frame_append (GByteArray *out, FrameKind kind, const FrameBody *body, GError **error);
 
-void frame_append_empty (GByteArray *out, FrameKind kind);                     /* LISTED, GO, DONE */
+void frame_append_empty (GByteArray *out, FrameKind kind);                     /* LISTED, GO, DONE, KEEP */
 void frame_append_reason (GByteArray *out, FrameKind kind, const char *reason); /* STOP; END without a hash */
 
 /* A run of entries that the receiver has. */

@@ -21,7 +21,7 @@ write_all (void)
   g_autoptr (GByteArray) list = g_byte_array_new ();
 
   memset (body.hash, 0xab, sizeof body.hash);
-  for (FrameKind kind = FRAME_BEGIN; kind <= FRAME_STOP; kind++)
+  for (FrameKind kind = FRAME_BEGIN; kind <= FRAME_KEEP; kind++)
     if (kind == FRAME_HAVE)
       frame_append_have (out, runs, G_N_ELEMENTS (runs));
     else if (kind == FRAME_LIST || kind == FRAME_DATA)
@@ -132,7 +132,7 @@ test_any_slices (void)
           frame_reader_push (reader, copy, len);
           drain (reader, &expect, &data);
         }
-      g_assert_cmpuint (expect, ==, FRAME_STOP + 1);
+      g_assert_cmpuint (expect, ==, FRAME_KEEP + 1);
       g_assert_cmpuint (data, ==, 2 * (1 + 4 + 8 + 8 + 2 + 3 + 2));
       g_assert_true (frame_reader_is_between (reader));
     }
@@ -216,7 +216,7 @@ static void
 test_lengths (void)
 {
   assert_broken (0, 0);
-  assert_broken (FRAME_STOP + 1, 0);
+  assert_broken (FRAME_KEEP + 1, 0);
   assert_broken (255, 1);
   assert_broken (FRAME_DATA, G_MAXUINT32);
   assert_awaited (FRAME_DATA, LIMIT_FRAME_BODY);
