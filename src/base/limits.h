@@ -82,6 +82,7 @@
 #define LIMIT_STREAMHOSTS 16            /* of one offer (XEP-0065) */
 #define LIMIT_BYTESTREAM_MS 30000       /* until its connection is there (XEP-0065) */
 #define LIMIT_BYTESTREAM_TALKS 4        /* connections that try to be the one */
+#define LIMIT_PLAIN_CLOSE_MS 3000       /* a receiver in clear that has everything and does not close */
 #define LIMIT_TRANSFERS_KEPT_S (30 * 24 * 3600) /* how long one that ended is listed */
 #define LIMIT_TRANSFER_FAILURES 1000    /* entries named that failed; more are only counted */
 #define LIMIT_STALL_MS 30000            /* a data connection on which nothing moves */
