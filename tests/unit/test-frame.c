@@ -337,6 +337,32 @@ test_many_runs (void)
   g_free (runs);
 }
 
+/* What must not go out leaves nothing behind. */
+static void
+test_not_written (void)
+{
+  Entry     unsafe = { ENTRY_FILE, 0644, 0, 0, (char *) "../a", NULL };
+  FrameBody bodies[] = { { .offset = 1ULL << 63 }, { .bytes = 1ULL << 63 }, { .entries = 1ULL << 63 }, { .mode = 010000 }, { .entry = unsafe } };
+  g_autoptr (GByteArray) out = g_byte_array_new ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (bodies); i++)
+    g_assert_false (frame_append (out, FRAME_ENTRY, &bodies[i], NULL));
+  g_assert_false (frame_append (out, FRAME_DATA, &(FrameBody){ 0 }, NULL));
+  g_assert_false (frame_append (out, FRAME_LIST, &(FrameBody){ 0 }, NULL));
+  g_assert_cmpuint (out->len, ==, 0);
+}
+
+static void
+test_short_forms (void)
+{
+  g_autoptr (GByteArray) out = g_byte_array_new ();
+
+  frame_append_empty (out, FRAME_DONE);
+  frame_append_reason (out, FRAME_STOP, REASON_QUOTA);
+  frame_append_reason (out, FRAME_END, NULL);
+  g_assert_cmpmem (out->data, out->len, "\x0d\0\0\0\0" "\x0e\0\0\0\6\5quota" "\x09\0\0\0\1\0", 5 + 11 + 6);
+}
+
 static void
 test_cut_off_list (void)
 {
@@ -378,6 +404,8 @@ main (int argc, char **argv)
   g_test_add_func ("/frame/unknown words", test_unknown_words);
   g_test_add_func ("/frame/bad runs", test_bad_runs);
   g_test_add_func ("/frame/many runs", test_many_runs);
+  g_test_add_func ("/frame/not written", test_not_written);
+  g_test_add_func ("/frame/short forms", test_short_forms);
   g_test_add_func ("/frame/cut off list", test_cut_off_list);
   g_test_add_func ("/frame/reasons", test_reasons);
   return g_test_run ();
