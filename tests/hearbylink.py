@@ -17,7 +17,7 @@ import time
 SOURCE = os.environ.get('HEARBY_SOURCE') or os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get('HEARBY_BUILD') or os.path.join(SOURCE, 'build-test')
 HEARBY = os.environ.get('HEARBY') or os.path.join(BUILD, 'src', 'hearby')
-PATIENCE = float(os.environ.get('HEARBY_TEST_PATIENCE', '20'))  # seconds; the bound of a failure, never a wait
+PATIENCE = float(os.environ.get('HEARBY_TEST_PATIENCE', '60'))  # seconds; the bound of a failure, never a wait
 
 # The words that a healthy program never logs.
 COMPLAINTS = re.compile(r'AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:|-CRITICAL \*\*|CRITICAL \*\*:|'
@@ -122,14 +122,18 @@ class Lines:
             return '\n'.join(self.lines + self.errors)
 
     def wait_exit(self, timeout=None):
-        return self.process.wait(timeout or PATIENCE)
+        """Its exit status; all that it said has been read then."""
+        status = self.process.wait(timeout or PATIENCE)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._open, timeout or PATIENCE)
+        return status
 
     def kill(self, number=signal.SIGKILL):
         """Sends a signal; for SIGKILL waits until it is gone."""
         if self.alive():
             self.process.send_signal(number)
         if number == signal.SIGKILL:
-            self.wait_exit()
+            self.process.wait(PATIENCE)
 
     def stop(self, timeout=None):
         self.kill(signal.SIGTERM)

@@ -19,8 +19,8 @@ def between(stage, kind):
     """Somebody with a key of his own, from the first word on."""
     scene = Scene(stage)
     attacker = scene.attack('own-key', kind)
-    scene.romeo.send(scene.juliet, 'hello', '--wait=delivered', '--timeout=15')
-    scene.juliet.send(scene.romeo, 'hello', '--wait=delivered', '--timeout=15')
+    scene.romeo.send(scene.juliet, 'hello', '--wait=delivered')
+    scene.juliet.send(scene.romeo, 'hello', '--wait=delivered')
     return scene, attacker
 
 
@@ -94,7 +94,7 @@ def test_he_passes_on(stage):
         equal(error.name, 'Canceled')
     his_run, _ = his.result()
     attacker.wait_for(lambda event: "step='cancel'" in event.get('text', ''))
-    scene.juliet.send(scene.romeo, 'behind it', '--wait=delivered', '--timeout=15')
+    scene.juliet.send(scene.romeo, 'behind it', '--wait=delivered')
     try:
         romeo.answer(his_run, True)
         raise Failed('romeo could say yes to it')

@@ -155,7 +155,7 @@ def join(segments):
 def greet(one, other):
     """Both say hello, so both are bound to the keys that they showed."""
     for me, you in ((other, one), (one, other)):
-        me.send(you, 'hello', '--wait=delivered', '--timeout=15')
+        me.send(you, 'hello', '--wait=delivered')
         equal(me.peers()[you.instance]['trust'], 'pinned', 'what %s thinks of %s' % (me.name, you.name))
 
 

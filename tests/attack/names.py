@@ -52,10 +52,10 @@ def test_thief_stays(stage):
     juliet, romeo = friends(stage)
     thief = thief_of(stage, juliet, romeo)
     juliet.start()
-    juliet.consumer().wait_for({'body': 'for juliet alone'}, timeout=30)
+    juliet.consumer().wait_for({'body': 'for juliet alone'})
     new = 'juliet-1@pronto'
     romeo.on_bus().wait_peer(new, Trust='pinned', Online=True)
-    romeo.cli('send', '--wait=delivered', '--timeout=15', new, 'got you')
+    romeo.cli('send', '--wait=delivered', new, 'got you')
     equal((thief.received(), romeo.received()), ([], ['hello']))
 
 

@@ -51,11 +51,11 @@ def check_stream(data):
 
 
 def talk(juliet, romeo):
-    romeo.send(juliet, MARKER + ', first', '--wait=delivered', '--timeout=15')
-    juliet.send(romeo, MARKER + '? ' + 'x' * 60000, '--wait=delivered', '--timeout=15')
+    romeo.send(juliet, MARKER + ', first', '--wait=delivered')
+    juliet.send(romeo, MARKER + '? ' + 'x' * 60000, '--wait=delivered')
     bus = romeo.on_bus()
     bus.call(bus.find(juliet).replace('/peers/', '/conversations/'), CONVERSATION, 'SetTyping', 'sa{sv}', 'composing', {})
-    romeo.send(juliet, 'ok', '--wait=delivered', '--timeout=15')
+    romeo.send(juliet, 'ok', '--wait=delivered')
     bus.close()
 
 

@@ -51,8 +51,8 @@ def test_he_calls_as_romeo(stage):
         scene.romeo.instance, scene.juliet.instance))
     evil.wait_for(lambda event: "id='1'" in event.get('text', '') and 'not-authorized' in event['text'])
     bus.wait_peer(scene.romeo, Trust='conflict')
-    scene.say('it is still me', '--wait=delivered', '--timeout=15')
-    scene.juliet.send(scene.romeo, 'still you, then', '--wait=delivered', '--timeout=15')
+    scene.say('it is still me', '--wait=delivered')
+    scene.juliet.send(scene.romeo, 'still you, then', '--wait=delivered')
     equal(scene.juliet.received(), scene.said)
     must_not_contain([evil], 'still')
     evil.say('/close')
@@ -63,14 +63,14 @@ def test_he_calls_while_there_is_no_stream(stage):
     """A stranger's call does not part people who could prove themselves to each other at once."""
     scene = Scene(stage).greet()
     scene.attack('pass')
-    scene.say('through other hands', '--wait=delivered', '--timeout=15')
+    scene.say('through other hands', '--wait=delivered')
     scene.between.leave()                                              # which ends the stream
     bus = scene.juliet.on_bus()
     evil = call_as_romeo(scene)
     evil.wait('inner')
     bus.wait_peer(scene.romeo, Trust='conflict')
     bus.wait_peer(scene.romeo, Trust='pinned')
-    scene.juliet.send(scene.romeo, 'for romeo alone', '--wait=delivered', '--timeout=15')
+    scene.juliet.send(scene.romeo, 'for romeo alone', '--wait=delivered')
     must_not_contain([evil], 'alone')
 
 
@@ -78,8 +78,8 @@ def test_he_was_there_first(stage):
     """Then he reads along, as nobody can tell; but nobody says that it is safe, and when he goes away it comes out."""
     scene = Scene(stage)
     attacker = scene.attack('own-key', 'relay')
-    scene.romeo.send(scene.juliet, 'hello', '--wait=delivered', '--timeout=15')
-    scene.juliet.send(scene.romeo, 'hello, too', '--wait=delivered', '--timeout=15')
+    scene.romeo.send(scene.juliet, 'hello', '--wait=delivered')
+    scene.juliet.send(scene.romeo, 'hello, too', '--wait=delivered')
     attacker.wait_for(lambda event: 'hello</body>' in event.get('text', ''))
     equal((scene.trust(scene.romeo, scene.juliet), scene.trust(scene.juliet, scene.romeo)), ('pinned', 'pinned'))
     buses = scene.romeo.on_bus(), scene.juliet.on_bus()

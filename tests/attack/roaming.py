@@ -37,7 +37,7 @@ def moves(stage, juliet, host, **settings):
 
 def same_person(juliet, romeo, before):
     romeo.on_bus().wait_peer(juliet, Trust='verified', Online=True, Confirmed=True)
-    romeo.cli('send', '--wait=delivered', '--timeout=15', juliet.instance, 'there you are')
+    romeo.cli('send', '--wait=delivered', juliet.instance, 'there you are')
     equal(juliet.received(), ['hello', 'while you were away', 'there you are'])
     people = [peer for peer in romeo.json('peers')['peers'] if not peer['self']]
     equal([(peer['id'], peer['instance'], peer['trust']) for peer in people], [(before, juliet.instance, 'verified')], 'whom romeo knows')
@@ -71,8 +71,8 @@ def test_calls_from_where_nobody_looks_for_her(stage):
     pronto.run('ip', 'addr', 'add', '10.77.1.200/32', 'dev', 'lo')
     pronto.run('ip', 'route', 'replace', forza.address + '/32', 'dev', 'eth0', 'src', '10.77.1.200')
     forza.run('ip', 'route', 'replace', '10.77.1.200/32', 'via', pronto.address)
-    juliet.send(romeo, 'from elsewhere', '--wait=delivered', '--timeout=15')
-    romeo.send(juliet, 'from forza', '--wait=delivered', '--timeout=15')
+    juliet.send(romeo, 'from elsewhere', '--wait=delivered')
+    romeo.send(juliet, 'from forza', '--wait=delivered')
     equal((juliet.received(), romeo.received()), (['from forza'], ['from elsewhere']))
     equal((juliet.peers()[romeo.instance]['trust'], romeo.peers()[juliet.instance]['trust']), ('pinned', 'pinned'))
 

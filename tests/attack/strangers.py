@@ -83,8 +83,8 @@ def test_a_known_one_takes_a_friends_name(stage):
 
 def they_meet(juliet, romeo, others):
     """Their first words reach each other, and nobody else."""
-    romeo.send(juliet, 'for juliet alone', '--wait=delivered', '--timeout=15')
-    juliet.send(romeo, 'for romeo alone', '--wait=delivered', '--timeout=15')
+    romeo.send(juliet, 'for juliet alone', '--wait=delivered')
+    juliet.send(romeo, 'for romeo alone', '--wait=delivered')
     equal((juliet.received(), romeo.received()), (['for juliet alone'], ['for romeo alone']))
     must_not_contain(others, 'alone')
     equal((juliet.peers()[romeo.instance]['trust'], romeo.peers()[juliet.instance]['trust']), ('pinned', 'pinned'))
@@ -109,8 +109,8 @@ def test_a_name_before_it_is_here(stage):
     bus.wait_peer('juliet@pronto', Trust='new')
     juliet = stage.person(pronto, 'juliet')
     bus.wait_peer(juliet, Nick='juliet')
-    romeo.send(juliet, 'for juliet alone', '--wait=delivered', '--timeout=15')
-    juliet.send(romeo, 'for romeo alone', '--wait=delivered', '--timeout=15')
+    romeo.send(juliet, 'for juliet alone', '--wait=delivered')
+    juliet.send(romeo, 'for romeo alone', '--wait=delivered')
     equal((juliet.received(), romeo.received()), (['for juliet alone'], ['for romeo alone']))
     must_not_contain([evil], 'alone')
     evil.wait('end')
@@ -177,12 +177,12 @@ def test_at_an_added_address(stage):
     romeo.send(juliet, 'for juliet alone')
     for name in (juliet.instance, 'bob@pronto'):
         evil = listening(stage, pronto, '--listen=%d' % PORT, '--own=' + name, 'answer')
-        equal(evil.wait('failed', timeout=70)['text'], 'the connection ended in the handshake')
+        equal(evil.wait('failed', timeout=2 * hearbytest.PATIENCE)['text'], 'the connection ended in the handshake')
         must_not_contain([evil], 'alone')
         evil.kill()
     bus.wait_peer(juliet, Trust='conflict')
     juliet.start()
-    juliet.consumer('after').wait_for({'body': 'for juliet alone'}, timeout=70)
+    juliet.consumer('after').wait_for({'body': 'for juliet alone'}, timeout=2 * hearbytest.PATIENCE)
     bus.wait_peer(juliet, Trust='pinned')
 
 

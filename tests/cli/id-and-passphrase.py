@@ -149,7 +149,7 @@ def test_own_new_key(stage):
     assert 'has not accepted' in juliet.cli('send', 'romeo', 'three', '--wait=delivered', check=5).stderr
     equal(juliet.json('history', 'romeo')['messages'][-1]['state'], 'held')
     romeo.cli('trust', 'juliet', '--fingerprint', juliet.cli('id').stdout.strip())
-    juliet.cli('send', 'romeo', 'four', '--wait=delivered', '--timeout=20')
+    juliet.cli('send', 'romeo', 'four', '--wait=delivered')
     equal(romeo.received(), ['one', 'three', 'four'])
 
 
@@ -157,8 +157,8 @@ def test_switched_off(stage):
     """Who encrypts nothing is plain to others, and they to him, with the usual yes."""
     juliet, romeo = stage.person(stage.host('pronto'), 'juliet'), stage.person(stage.host('forza'), 'romeo',
                                                                               settings={'encryption': 'never'})
-    juliet.cli('wait', 'online', romeo.instance, '--timeout=20')
-    romeo.cli('wait', 'online', juliet.instance, '--timeout=20')
+    juliet.wait_online(romeo)
+    romeo.wait_online(juliet)
     for me, other in ((juliet, romeo), (romeo, juliet)):
         me.cli('send', other.instance, 'unasked', check=5)
         me.cli('send', other.instance, '--plaintext', '--wait=delivered', 'hello')

@@ -37,7 +37,7 @@ def test_detached(stage):
     subprocess.run(person.host.argv(hearbytest.HEARBY, 'history'), env=person.environment(), check=True,
                    pass_fds=[other], cwd=person.home, stdin=subprocess.DEVNULL)
     os.close(other)
-    assert select.select([mine], [], [], 5)[0], 'the daemon keeps a descriptor of ours'
+    assert select.select([mine], [], [], hearbytest.PATIENCE)[0], 'the daemon keeps a descriptor of ours'
     pid = person.json('status')['pid']
     equal(os.readlink('/proc/%d/cwd' % pid), '/')
     equal(os.getsid(pid), pid)
@@ -60,7 +60,7 @@ def test_one_for_all(stage):
     person = alone(stage)
     running = [subprocess.Popen(person.host.argv(hearbytest.HEARBY, 'status', '--json'), env=person.environment(),
                                 stdout=subprocess.PIPE, text=True) for _ in range(8)]
-    answers = [process.communicate(timeout=60)[0] for process in running]
+    answers = [process.communicate(timeout=hearbytest.PATIENCE)[0] for process in running]
     equal([process.returncode for process in running], [0] * 8)
     equal(len({hearbytest.json.loads(answer)['pid'] for answer in answers}), 1, 'the number of daemons')
     stop(person)

@@ -27,8 +27,8 @@ class Terminal:
     def type(self, text):
         os.write(self.master, text.encode())
 
-    def expect(self, pattern, timeout=20):
-        deadline = time.monotonic() + timeout
+    def expect(self, pattern):
+        deadline = time.monotonic() + hearbytest.PATIENCE
         while True:
             found = re.search(pattern, self.text, re.S)
             if found:
@@ -39,9 +39,13 @@ class Terminal:
             self.text += os.read(self.master, 65536).decode('utf-8', 'replace')
 
     def wait(self):
-        try:
-            while select.select([self.master], [], [], 0.2)[0]:
+        """Its exit status. What it says is read meanwhile: a terminal that is full would keep it from ending."""
+        deadline = time.monotonic() + hearbytest.PATIENCE
+        ended = os.pidfd_open(self.process.pid)
+        ready = []
+        while ended not in ready and time.monotonic() < deadline:
+            ready = select.select([self.master, ended], [], [], max(0, deadline - time.monotonic()))[0]
+            if self.master in ready:
                 self.text += os.read(self.master, 65536).decode('utf-8', 'replace')
-        except OSError:
-            pass
-        return self.process.wait(20)
+        os.close(ended)
+        return self.process.wait(0)

@@ -184,7 +184,7 @@ def test_under_a_known_name(stage):
         raw.send(HEADER % (name, ''))
         raw.message(name, 'juliet@pronto', 'trust me')
         strangers.append(raw)
-    ended(strangers, timeout=8)
+    ended(strangers)
     nurse.chat()
     equal([body for body in juliet.received() if body == 'trust me'], [])
 

@@ -107,7 +107,7 @@ def test_ten_verbs_at_once(stage):
     running = [subprocess.Popen(person.host.argv(HEARBY, *verb), env=person.environment(), stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
                for verb in [('history',), ('status',), ('config',), ('alias',), ('peers',)] * 2]
-    said = [process.communicate(timeout=60)[0] for process in running]
+    said = [process.communicate(timeout=hearbytest.PATIENCE)[0] for process in running]
     equal([process.returncode for process in running], [0] * 10, said)
     equal(daemons(person), {pid_of(person)})
     person.cli('daemon', '--stop')

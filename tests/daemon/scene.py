@@ -84,12 +84,12 @@ def check_growth(juliet, before, most):
         raise Failed('the daemon has grown by %.1f MB, %.1f are allowed' % (grown / 1e6, most / 1e6))
 
 
-def ended(peers, timeout):
+def ended(peers):
     """Waits until all connections of @peers were closed from the other side; what each was told before."""
     waiting = {peer.socket.fileno(): (i, peer) for i, peer in enumerate(peers)}
     told = [b''] * len(peers)
     poll = select.poll()
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + hearbytest.PATIENCE
     for fd in waiting:
         poll.register(fd, select.POLLIN)
     while waiting:

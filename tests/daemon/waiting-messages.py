@@ -204,10 +204,10 @@ def test_same_key_without_history(stage):
     """How it ended is told while somebody waits; later nobody knows, and nobody waits for ever."""
     juliet, romeo, bus = couple(stage, history='off')
     for _ in range(10):
-        juliet.send(romeo, 'hello', '--wait=delivered', '--timeout=20')
-    number = juliet.send(romeo, 'hello', '--id=once', '--wait=delivered', '--timeout=20')
+        juliet.send(romeo, 'hello', '--wait=delivered')
+    number = juliet.send(romeo, 'hello', '--id=once', '--wait=delivered')
     equal(juliet.send(romeo, 'hello', '--id=once'), number)
-    again = juliet.cli('send', romeo.instance, '--id=once', '--wait=delivered', '--timeout=20', 'hello', check=6)
+    again = juliet.cli('send', romeo.instance, '--id=once', '--wait=delivered', 'hello', check=6)
     equal(again.stdout.strip(), number)
     equal(len(romeo.received()), 11)
 

@@ -22,8 +22,8 @@ def test_routed(stage):
     romeo.cli('add', to_juliet, '--alias', 'jule')
     juliet.cli('add', to_romeo)                                        # idempotent
     equal(len(juliet.peers()), 1)
-    juliet.cli('wait', 'online', to_romeo, '--timeout', '20')
-    romeo.cli('wait', 'online', 'jule', '--timeout', '20')
+    juliet.wait_online(to_romeo)
+    romeo.wait_online('jule')
     chat(juliet, romeo, to_romeo, 'jule', 'first')
 
     for person in (juliet, romeo):
@@ -31,14 +31,14 @@ def test_routed(stage):
     juliet.start()                                                     # romeo is tried until he answers
     equal(juliet.online(), [])
     romeo.start()
-    juliet.cli('wait', 'online', to_romeo, '--timeout', '60', timeout=70)
-    romeo.cli('wait', 'online', 'jule', '--timeout', '60', timeout=70)
+    juliet.wait_online(to_romeo)
+    romeo.wait_online('jule')
     chat(juliet, romeo, to_romeo, 'jule', 'second')
 
 
 def chat(juliet, romeo, to_romeo, to_juliet, word):
-    juliet.cli('send', '--wait=delivered', '--timeout=15', to_romeo, word + ' from juliet')
-    romeo.cli('send', '--wait=delivered', '--timeout=15', to_juliet, word + ' from romeo')
+    juliet.cli('send', '--wait=delivered', to_romeo, word + ' from juliet')
+    romeo.cli('send', '--wait=delivered', to_juliet, word + ' from romeo')
     equal(romeo.received()[-1], word + ' from juliet')
     equal(juliet.received()[-1], word + ' from romeo')
 

@@ -13,7 +13,7 @@ from hearbytest import equal
 
 
 def send_and_see(me, other, text):
-    me.cli('send', '--wait=delivered', '--timeout=20', other.instance, text, timeout=40)
+    me.cli('send', '--wait=delivered', other.instance, text)
     equal(other.received()[-1], text)
 
 
@@ -37,10 +37,10 @@ def test(discovery):
 
         # found by a responder that lives again
         nurse = stage.person(stage.host('casa'), 'nurse')
-        bus.wait_peer(nurse, Online=True, timeout=40)
+        bus.wait_peer(nurse, Online=True)
         nurse_bus = nurse.on_bus()
         for other in (juliet, romeo):
-            nurse_bus.wait_peer(other, Online=True, timeout=40)
+            nurse_bus.wait_peer(other, Online=True)
         equal([name for name in juliet.online() if name != 'z'], sorted([romeo.instance, nurse.instance]))
         send_and_see(juliet, romeo, 'much later')
     return discovery, run

@@ -22,7 +22,7 @@ def talk(stage, first, second, wanted, **families):
             if not address.startswith(wanted) or (wanted == 'fe80:' and not address.endswith('%eth0')):
                 raise hearbytest.Failed('address is %r' % address)
         events = other.consumer()
-        me.cli('send', '--wait=delivered', '--timeout=15', other.instance, 'by %s' % wanted)
+        me.cli('send', '--wait=delivered', other.instance, 'by %s' % wanted)
         equal(events.wait_for({'type': 'message'})['body'], 'by %s' % wanted)
 
 

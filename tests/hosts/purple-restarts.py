@@ -48,7 +48,7 @@ def test(discovery):
         juliet.on_bus().wait_peer(pidgin, Online=False)
         juliet.send(pidgin, 'while you were away')
         pidgin.start()
-        pidgin.wait('im', text='while you were away', timeout=30)
+        pidgin.wait('im', text='while you were away')
     return discovery, run
 
 

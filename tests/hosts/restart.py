@@ -20,7 +20,7 @@ def pair(stage, discovery):
     juliet.on_bus().wait_peer(romeo, Online=True)
     romeo.on_bus().wait_peer(juliet, Online=True)
     for me, other in ((juliet, romeo), (romeo, juliet)):
-        me.cli('send', '--wait=delivered', '--timeout=20', other.instance, 'hello')
+        me.cli('send', '--wait=delivered', other.instance, 'hello')
     return juliet, romeo
 
 
@@ -34,7 +34,7 @@ def post(bus, path, texts):
 def wait_all(person, last):
     """Until @last came in; a new listener each time, so that nothing depends on when it starts."""
     events = person.consumer('all')
-    events.wait_for({'body': last}, timeout=60)
+    events.wait_for({'body': last})
     events.kill()
 
 
@@ -77,7 +77,7 @@ def test(discovery):
         romeo.stop()
         romeo.start()
         juliet.start()
-        juliet.cli('send', '--wait=delivered', '--timeout=30', romeo.instance, 'the end', timeout=50)
+        juliet.cli('send', '--wait=delivered', romeo.instance, 'the end')
         equal(romeo.received()[-1], 'the end')
         states = {m['state'] for m in juliet.json('history', '-n', '1000')['messages'] if m['direction'] == 'out'}
         equal(states, {'delivered'})

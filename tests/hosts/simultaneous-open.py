@@ -45,7 +45,7 @@ def two_of_us(stage, clear):
         for bus in buses:
             bus.post(hearbytest.ROOT, hearbytest.MANAGER, 'SetStatus', 'ssa{sv}', 'available', '', {})
         for me in (juliet, romeo):
-            streams[me].wait_for({'body': wanted[me][-1]}, timeout=40)
+            streams[me].wait_for({'body': wanted[me][-1]})
         for bus in buses:
             bus.close()
 

@@ -31,8 +31,8 @@ def test_destinations(stage):
     capture.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
 
     juliet, romeo = stage.person(pronto, 'juliet'), stage.person(forza, 'romeo')
-    juliet.cli('wait', 'online', romeo.instance, '--timeout', '20')
-    romeo.cli('wait', 'online', juliet.instance, '--timeout', '20')
+    juliet.wait_online(romeo)
+    romeo.wait_online(juliet)
     for me, other in ((juliet, romeo), (romeo, juliet)):
         me.cli('send', '--wait=delivered', other.instance, 'see https://example.org/')
     juliet.cli('status', 'away', 'lunch')
