@@ -34,10 +34,12 @@ class Probe:
         deadline = time.monotonic() + PATIENCE
         seen = -1
         while time.monotonic() < deadline:
-            seen = self.process.wait_change(seen, deadline - time.monotonic())
+            before, seen = seen, self.process.wait_change(seen, deadline - time.monotonic())
             for line in list(self.process.lines):
                 if self._match(line, fields):
                     return self._match(line, fields)
+            if seen == before:  # it ended
+                break
         raise Failed('%s never said %r:\n%s' % (self.process.name, fields, self.process.text()))
 
     @staticmethod
@@ -64,12 +66,12 @@ class Probe:
     def all(self, kind):
         return [line.split('\t')[1:] for line in list(self.process.lines) if line.split('\t')[1:2] == [kind]]
 
-    def seconds_until(self, kind):
-        """From the start of the program to its first event of this kind, which was."""
-        return next(int(line.split('\t')[0]) for line in list(self.process.lines) if line.split('\t')[1:2] == [kind]) / 1000
+    def moments(self, *fields):
+        """Of all events that begin with these fields: the seconds from the start of the program, by its own clock."""
+        return [int(line.split('\t')[0]) / 1000 for line in list(self.process.lines) if self._match(line, fields)]
 
-    def names(self):
-        """Who is on the link now, by what was told."""
+    def there(self):
+        """Who is on the link now, by what was told: (name, interface, family)."""
         there = set()
         for line in list(self.process.lines):
             event = line.split('\t')[1:]
@@ -77,7 +79,10 @@ class Probe:
                 there.add((event[1], event[2], event[3]))
             elif event[:1] == ['gone']:
                 there.discard((event[1], event[2], event[3]))
-        return sorted({name for name, _, _ in there})
+        return there
+
+    def names(self):
+        return sorted({name for name, _, _ in self.there()})
 
     def wait_until(self, holds, what):
         """Until @holds() does; looks again whenever this one says something, and now and then for what others say."""
