@@ -40,7 +40,7 @@ def couple(stage, full):
     bus = juliet.on_bus()
     bus.wait_peer(romeo, Online=True)
     romeo.wait_online(juliet)
-    juliet.cli('send', romeo.instance, '--wait=delivered', '--timeout=20', 'first')
+    juliet.cli('send', romeo.instance, '--wait=delivered', 'first')
     return juliet, romeo, bus, disk
 
 
@@ -60,7 +60,7 @@ def send_until_refused(bus, romeo, texts):
 def wait_delivered(juliet, romeo, count):
     """Queued falls to nothing by signals alone."""
     bus = juliet.on_bus()
-    bus.wait_peer(romeo, Queued=0, timeout=90)
+    bus.wait_peer(romeo, Queued=0, timeout=2 * hearbytest.PATIENCE)
     bus.close()
     equal(len(romeo.received()), count)
 
@@ -72,7 +72,7 @@ def test_sender(stage):
     os.unlink(filler)
     wait_delivered(juliet, romeo, 1 + len(taken))
     equal(romeo.received(), ['first'] + taken)
-    juliet.cli('send', romeo.instance, '--wait=delivered', '--timeout=60', 'last', timeout=80)
+    juliet.cli('send', romeo.instance, '--wait=delivered', 'last')
 
 
 def test_receiver(stage):
@@ -81,8 +81,8 @@ def test_receiver(stage):
     texts = ['%d %s' % (i, 'x' * 20000) for i in range(40)]
     for text in texts:
         bus.manager('SendMessage', 'aosa{sv}', [bus.find(romeo)], text, {})
-    bus.wait_signal(lambda message: message.member == 'MessageChanged' and message.args[1]['state'] == 'queued' or None, 60)
-    assert 'nothing of this turn was stored' in romeo.log(), romeo.log()
+    bus.wait_signal(lambda message: message.member == 'MessageChanged' and message.args[1]['state'] == 'queued' or None)
+    romeo.daemon.wait_line('nothing of this turn was stored')
     assert romeo.json('status')['health'], 'status does not say why'
     os.unlink(filler)
     wait_delivered(juliet, romeo, 41)
