@@ -32,6 +32,16 @@ def both(stage):
     return juliet, romeo, his, hers
 
 
+def overheard(juliet, romeo):
+    """What romeo's daemon tells juliet's from now on."""
+    trace = juliet.host.popen(hearbytest.HEARBY, 'trace', 'romeo', env=juliet.environment())
+    bus = romeo.on_bus()
+    while not trace.lines:                    # nobody sees when a trace has begun
+        bus.call(bus.find(juliet), hearbytest.PEER, 'Probe', 'a{sv}', {})
+        trace.wait_change(0, 1)
+    return trace
+
+
 def script(person, name, *others):
     """verify where nobody can be asked, on both sides: the code, and what the hint says."""
     theirs = [other.host.popen(hearbytest.HEARBY, 'verify', person.instance, env=other.environment()) for other in others]
@@ -68,8 +78,10 @@ def test_asked_first(stage):
     hers = Terminal(juliet, 'verify', 'romeo')
     hers.expect('Type yes or no: ')
     his.expect('Type yes or no: ')
+    trace = overheard(juliet, romeo)
     his.type('\x03')
     equal(his.wait(), 130)
+    trace.wait_line("in .*step='cancel'")
     hers.type('yes\n')
     hers.expect('over: the other side ended it')
     equal([hers.wait(), trust(juliet, 'romeo@forza'), trust(romeo, 'juliet@pronto')], [9, 'new', 'new'])
@@ -77,9 +89,11 @@ def test_asked_first(stage):
 
 def test_no_means_conflict(stage):
     juliet, romeo, his, hers = both(stage)
+    trace = overheard(juliet, romeo)
     his.type('no\n')
     his.expect('somebody is between you and .juliet.')
     equal(his.wait(), 5)
+    trace.wait_line("in .*step='mismatch'")
     equal(trust(romeo, 'juliet@pronto'), 'conflict')
     romeo.cli('send', 'juliet', 'x', check=5)
     hers.type('yes\n')
@@ -96,10 +110,12 @@ def test_nothing_said(stage):
     equal(hers.wait(), 130)
     waiting = Terminal(romeo, 'verify', 'juliet')
     waiting.expect('for two minutes')
+    bus = juliet.on_bus()
+    bus.wait_peer(romeo, VerifyWanted=True)
     waiting.type('\x03')
     equal(waiting.wait(), 130)
+    bus.wait_peer(romeo, VerifyWanted=False)
     equal([trust(romeo, 'juliet@pronto'), trust(juliet, 'romeo@forza')], ['new', 'new'])
-    equal(juliet.peers()['romeo@forza']['verify_wanted'], False)
     romeo.cli('send', 'juliet', 'as before', '--wait=delivered')
 
 

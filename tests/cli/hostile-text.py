@@ -19,7 +19,7 @@ def raw(person, *args, **environment):
     """The bytes that come out at a terminal."""
     command = ' '.join(person.host.argv(hearbytest.HEARBY, *args))
     return subprocess.run(['script', '-qec', command, '/dev/null'], env=person.environment(TERM='dumb', **environment),
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=60).stdout
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=hearbytest.PATIENCE).stdout
 
 
 def harmful(data):
@@ -47,6 +47,7 @@ def test_text(stage):
     while piped.alive():                      # a script gets what was written
         juliet.cli('send', 'romeo', '-', input='x\u202ey', check=True)
         piped.wait_change(0, 1)
+    piped.wait_exit()
     equal(piped.text(), 'x\u202ey')
 
 
@@ -68,7 +69,7 @@ def test_names(stage):
         host.publish(name, 5000 + i, 'txtvers=1', 'status=avail')
     events = romeo.listen(type='presence')
     while len(romeo.online()) < len(names):
-        events.wait_change(len(events.lines), 5)
+        events.wait_change(len(events.lines), 1)
     offered = romeo.cli('complete', 'send', '').stdout
     equal(offered.split(), ['Ünsal'])
     equal(harmful(romeo.cli('peers').stdout.encode()), [])

@@ -138,10 +138,11 @@ def test_streams(stage):
     trace = romeo.host.popen(hearbytest.HEARBY, 'trace', 'juliet', '--json', env=romeo.environment())
     juliet.cli('status', 'dnd')
     events.wait_for({'type': 'presence', 'status': 'dnd'})
-    while waiting.alive():
+    while waiting.alive() or not trace.lines: # nobody sees when they are ready
         juliet.cli('send', 'romeo', 'two', '--wait=delivered')
-        trace.wait_line('two')
         waiting.wait_change(0, 1)
+    waiting.wait_exit()
+    trace.wait_line('two')
     equal(json.loads(waiting.text())['match'], ['two', 't', 'wo'])
     check_lines('wait', waiting.text())
     check_lines('listen', '\n'.join(events.lines))

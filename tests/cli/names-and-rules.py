@@ -104,7 +104,7 @@ def test_status(stage):
     romeo.cli('status', 'dnd', 'learning by heart')
     events = juliet.listen(type='presence')
     while juliet.peers()['romeo@forza']['status'] != 'dnd':
-        events.wait_change(len(events.lines), 5)
+        events.wait_change(len(events.lines), 1)
     equal(romeo.json('status')['status_text'], 'learning by heart')
     assert 'dnd: learning by heart' in romeo.cli('status').stdout
     assert '1 online' in romeo.cli('status').stdout

@@ -2,6 +2,7 @@
 """The scripts of the manual work as they are written there."""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
+import re
 import subprocess
 import os
 import sys
@@ -34,7 +35,7 @@ class Shell:
 
     def run(self, script, check=0, environment=None):
         done = subprocess.run(self.person.host.argv('sh', '-c', script), env=environment or self.environment(), cwd=self.person.home,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=hearbytest.PATIENCE)
         equal(done.returncode, check, script + '\n' + done.stderr)
         return done
 
@@ -72,7 +73,7 @@ def test_when_done(stage):
     shell = Shell(romeo)
     shell.program('make', 'echo building; exit 2')
     equal(shell.run('hearby send juliet --when-done -- make -j8 check; rc=$?; exit $rc', check=2).stdout, 'building\n')
-    juliet.consumer().wait_for({'body': 'failed (2) after 0s: make -j8 check'})
+    juliet.consumer().wait_for(lambda event: re.fullmatch(r'failed \(2\) after \d+s: make -j8 check', event['body']))
     romeo.cli('send', 'juliet', '--wait=delivered', 'that was all')
     juliet.stop()
     romeo.wait_offline(juliet)

@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 import os
+import re
 import sys
+import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
@@ -15,10 +17,19 @@ def waiting(person, *args):
     return person.host.popen(hearbytest.HEARBY, 'wait', *args, env=person.environment())
 
 
-def send_until(juliet, process, body):
+def wait_connected(person, count):
+    """Until so many programs are connected to the daemon: then they do not start one where it ends."""
+    with open(os.path.join(person.home, '.local/share/hearby/lock')) as file:
+        path = file.readline().strip().removeprefix('unix:path=')
+    deadline = time.monotonic() + hearbytest.PATIENCE
+    while len(re.findall(r' 03 +\d+ %s$' % re.escape(path), person.host.run('cat', '/proc/net/unix'), re.M)) < count:
+        assert time.monotonic() < deadline, 'too few are connected'
+
+
+def send_until(juliet, process, body, to='romeo'):
     """Nobody sees when a waiter is ready: so send again, until it has ended."""
     while process.alive():
-        juliet.cli('send', 'romeo', body, '--wait=delivered')
+        juliet.cli('send', to, body, '--wait=delivered')
         try:
             process.wait_exit(1)
         except hearbytest.subprocess.TimeoutExpired:
@@ -28,13 +39,13 @@ def send_until(juliet, process, body):
 
 def test_presence(stage):
     romeo = stage.person(stage.host('forza'), 'romeo')
-    process = waiting(romeo, 'online', 'juliet', '--timeout=1m')
+    process = waiting(romeo, 'online', 'juliet')
     equal(romeo.cli('wait', 'online', 'juliet', '--timeout=1', check=3).stdout, '')
     romeo.cli('wait', 'offline', 'juliet', '--timeout=1', check=6)
     juliet = stage.person(stage.host('pronto'), 'juliet')
     equal(process.wait_exit(), 0)
-    romeo.cli('wait', 'online', 'juliet@pronto', '--timeout=5')
-    process = waiting(romeo, 'offline', 'juliet', '--timeout=1m')
+    romeo.cli('wait', 'online', 'juliet@pronto')
+    process = waiting(romeo, 'offline', 'juliet')
     romeo.cli('wait', 'offline', 'juliet', '--timeout=1', check=3)
     juliet.stop()
     equal(process.wait_exit(), 0)
@@ -48,19 +59,22 @@ def test_message(stage):
     juliet.cli('send', 'romeo', 'please deploy nothing', '--wait=delivered')
     equal(send_until(juliet, process, 'deploy v1.2'), 0)
     equal(process.text(), 'v1.2')
-    process = waiting(romeo, 'message', '--timeout=2')
-    juliet.cli('send', 'romeo', 'I am nobody to you')
-    equal(process.wait_exit(), 3)
+
+
+def test_whose_message(stage):
+    """Of whom one knows, unless it is said otherwise."""
+    juliet, romeo = couple(stage)
+    known, verified, own = (waiting(romeo, 'message', *options) for options in ([], ['--trust=verified'], ['--trust=any', '--from=self']))
+    wait_connected(romeo, 3)
+    equal(send_until(juliet, waiting(romeo, 'message', '--trust=any'), 'I am nobody to you'), 0)
     romeo.cli('send', 'juliet', 'you are somebody', '--wait=delivered')
-    process = waiting(romeo, 'message')
-    equal(send_until(juliet, process, 'two\nlines'), 0)
-    equal(process.text(), 'two\nlines')
-    process = waiting(romeo, 'message', '--trust=verified', '--timeout=2')
-    juliet.cli('send', 'romeo', 'we have not compared codes')
-    equal(process.wait_exit(), 3)
-    process = waiting(romeo, 'message', '--trust=any', '--from=self', '--timeout=2')
-    juliet.cli('send', 'romeo', 'not this')
-    equal(process.wait_exit(), 3)
+    equal(send_until(juliet, known, 'two\nlines'), 0)
+    equal(known.text(), 'two\nlines')
+    romeo.cli('trust', juliet.cli('id', '--uri').stdout.strip())
+    equal(send_until(juliet, verified, 'we have compared codes'), 0)
+    equal(verified.text(), 'we have compared codes')
+    equal(send_until(romeo, own, 'note to myself', to='self'), 0)
+    equal(own.text(), 'note to myself')
 
 
 def test_trust(stage):
@@ -79,14 +93,15 @@ def test_daemon_restarts(stage):
     juliet, romeo = couple(stage)
     process = waiting(romeo, 'message', '--trust=any', '--match=^now$')
     presence = waiting(romeo, 'offline', 'juliet')
+    wait_connected(romeo, 2)
     equal(send_until(juliet, waiting(romeo, 'message', '--trust=any'), 'ready'), 0)
     romeo.stop()
     juliet.cli('send', 'romeo', 'now')
     romeo.start()
-    equal(process.wait_exit(), 0)
+    equal(send_until(juliet, process, 'now'), 0)
     juliet.stop()
     equal(presence.wait_exit(), 0)
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_presence, test_message, test_trust, test_daemon_restarts)
+    hearbytest.main(test_presence, test_message, test_whose_message, test_trust, test_daemon_restarts)
