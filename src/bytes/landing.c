@@ -232,16 +232,25 @@ landing_open_to_read (Landing *landing, const char *path)
   return parent < 0 ? -1 : openat (parent, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 }
 
+/* What a file may be in the end; a single one is not to be run by a click. */
+static mode_t
+mode_of (const Landing *landing, const char *path, const Entry *entry)
+{
+  return entry->mode & (strchr (path, '/') != NULL ? 0777 : 0666) & ~landing->mask;
+}
+
+/* With its mode from the begin on, but so that another try can write to it: most files need no chmod() then. The folder is 0700. */
 int
-landing_make_file (Landing *landing, const char *path)
+landing_make_file (Landing *landing, const char *path, const Entry *entry)
 {
   const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  const mode_t mode = mode_of (landing, path, entry) | 0600;
   const char *name;
   int parent = parent_of (landing, path, &name);
-  int fd = parent < 0 ? -1 : openat (parent, name, flags, 0600);
+  int fd = parent < 0 ? -1 : openat (parent, name, flags, mode);
 
   if (fd < 0 && parent >= 0 && errno == EEXIST && landing->resume && unlinkat (parent, name, 0) == 0)
-    fd = openat (parent, name, flags, 0600);
+    fd = openat (parent, name, flags, mode);
   return fd;
 }
 
@@ -265,12 +274,14 @@ landing_continue_file (Landing *landing, const char *path, gint64 size)
 }
 
 gboolean
-landing_complete_file (const Landing *landing, int fd, const char *path, const Entry *entry)
+landing_complete_file (const Landing *landing, int fd, const char *path, const Entry *entry, gboolean continued)
 {
-  const mode_t kept = strchr (path, '/') != NULL ? 0777 : 0666; /* a single file is not to be run by a click */
   struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, time_of (entry->mtime_ns) };
+  mode_t mode = mode_of (landing, path, entry);
 
-  return fchmod (fd, entry->mode & kept & ~landing->mask) == 0 && futimens (fd, times) == 0;
+  if ((continued || (mode & 0600) != 0600) && fchmod (fd, mode) != 0)
+    return FALSE;
+  return futimens (fd, times) == 0;
 }
 
 gboolean

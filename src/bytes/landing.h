@@ -33,14 +33,14 @@ LandingState landing_look (Landing *landing, const char *path, const Entry *entr
 
 int landing_open_to_read (Landing *landing, const char *path);
 
-/* landing_make_file: an empty one, 0600, in place of what another try left there (where there was none: EEXIST). */
-int landing_make_file (Landing *landing, const char *path);
+/* landing_make_file: an empty one, in place of what another try left there (where there was none: EEXIST). */
+int landing_make_file (Landing *landing, const char *path, const Entry *entry);
 
 /* landing_continue_file: the one that landing_look() found, if it has @size bytes, at its end. ESTALE if not. */
 int landing_continue_file (Landing *landing, const char *path, gint64 size);
 
-/* landing_complete_file: mode and mtime, which say that it is. */
-gboolean landing_complete_file (const Landing *landing, int fd, const char *path, const Entry *entry);
+/* landing_complete_file: mode and mtime, which say that it is. @continued: another try made it. */
+gboolean landing_complete_file (const Landing *landing, int fd, const char *path, const Entry *entry, gboolean continued);
 gboolean landing_remove_file (Landing *landing, const char *path);
 
 gboolean landing_make_folder (Landing *landing, const char *path);

@@ -339,7 +339,7 @@ open_landing (Plain *plain)
     return end_disk (plain, errno);
   if (plain->size > 0 && landing_free_space (plain->landing) < (guint64)plain->size + plain->reserve)
     return end_disk (plain, ENOSPC);
-  plain->file = landing_make_file (plain->landing, plain->name);
+  plain->file = landing_make_file (plain->landing, plain->name, &(Entry){ .mode = 0644 });
   if (plain->file < 0)
     return end_disk (plain, errno);
   if (plain->size > 0)
@@ -461,7 +461,7 @@ land (Plain *plain)
   if (plain->landing == NULL)
     return TRUE;
   g_ptr_array_add (tops, plain->name);
-  if (!landing_complete_file (plain->landing, plain->file, plain->name, &entry) || fsync (plain->file) != 0
+  if (!landing_complete_file (plain->landing, plain->file, plain->name, &entry, FALSE) || fsync (plain->file) != 0
       || !landing_land (plain->landing, tops, plain->paths))
     return end_disk (plain, errno);
   return TRUE;

@@ -34,6 +34,7 @@
 typedef struct
 {
   gboolean open; /* between its ENTRY and its END */
+  gboolean continued;
   int fd;        /* -1: it failed, what comes of it is dropped */
   guint32 index;
   char *path;    /* clean */
@@ -414,7 +415,7 @@ open_file (Receiver *r, guint64 offset)
   if (offset > 0)
     file->fd = landing_continue_file (r->landing, file->path, (gint64)offset);
   else
-    file->fd = landing_make_file (r->landing, file->path);
+    file->fd = landing_make_file (r->landing, file->path, &file->entry);
   if (file->fd < 0)
     return fail_file (r, errno);
   if (offset == 0)
@@ -433,6 +434,7 @@ begin_file (Receiver *r, FrameBody *body, char *path)
   r->outcome.restarted |= continues && body->offset == 0;
   r->file = (Incoming){ .open = TRUE, .fd = -1, .index = body->index, .path = g_strdup (path), .entry = body->entry };
   memset (&body->entry, 0, sizeof body->entry);
+  r->file.continued = body->offset > 0;
   r->file.done = r->file.begun = (gint64)body->offset;
   r->progress.bytes += body->offset;
   r->files++;
@@ -528,7 +530,7 @@ complete_file (Receiver *r, const FrameBody *end)
     return byte_link_end (r->link) == LINK_UP && fail_file (r, EIO);
   if (r->landing == NULL)
     return TRUE;
-  if (!landing_complete_file (r->landing, file->fd, file->path, &file->entry))
+  if (!landing_complete_file (r->landing, file->fd, file->path, &file->entry, file->continued))
     return fail_file (r, errno);
   add_top (r, file->path);
   return TRUE;
