@@ -26,6 +26,9 @@ typedef struct
   gpointer data;
 } LinkWatch;
 
+/* byte_link_set_patience: other times than LIMIT_STALL_MS and LIMIT_KEEP_MS, for all links. For tests. */
+void byte_link_set_patience (guint stall_ms, guint keep_ms);
+
 void byte_link_watch (ByteLink *link, const LinkWatch *watch);
 
 LinkEnd byte_link_end (const ByteLink *link);

@@ -37,6 +37,8 @@ struct _ByteLink
   gint64 last_in;
 };
 
+static gint stall_ms = LIMIT_STALL_MS, keep_ms = LIMIT_KEEP_MS; /* atomic */
+
 static gint64
 now_ms (void)
 {
@@ -85,6 +87,13 @@ byte_link_free (ByteLink *link)
   g_free (link->out);
   g_free (link->in);
   g_free (link);
+}
+
+void
+byte_link_set_patience (guint stall, guint keep)
+{
+  g_atomic_int_set (&stall_ms, (gint)stall);
+  g_atomic_int_set (&keep_ms, (gint)keep);
 }
 
 void
@@ -154,13 +163,13 @@ stall_time (const ByteLink *link, WaitFor what)
     last = MAX (last, link->last_out);
   if (what == WAIT_FOR_OTHER && link->watch.input == NULL)
     return G_MAXINT64;
-  return last + LIMIT_STALL_MS;
+  return last + g_atomic_int_get (&stall_ms);
 }
 
 static gint64
 alive_time (const ByteLink *link, WaitFor what)
 {
-  return what == WAIT_TO_SEND || link->watch.alive == NULL ? G_MAXINT64 : link->last_out + LIMIT_KEEP_MS;
+  return what == WAIT_TO_SEND || link->watch.alive == NULL ? G_MAXINT64 : link->last_out + g_atomic_int_get (&keep_ms);
 }
 
 static short
@@ -237,7 +246,7 @@ byte_link_wait (ByteLink *link, int fd, short events)
 gboolean
 byte_link_say (ByteLink *link)
 {
-  if (!is_to_stop (link) && link->watch.alive != NULL && now_ms () >= link->last_out + LIMIT_KEEP_MS)
+  if (!is_to_stop (link) && link->watch.alive != NULL && now_ms () >= link->last_out + g_atomic_int_get (&keep_ms))
     link->watch.alive (link->watch.data);
   return link->end == LINK_UP;
 }

@@ -214,13 +214,12 @@ announce (Receiver *r, const Entry *entry)
 }
 
 static void
-note_have (Receiver *r, guint64 index, const Entry *entry, const char *path)
+note_have (Receiver *r, guint64 index, const Entry *entry)
 {
   bitmap_add (&r->have, index);
   r->have_entries++;
   r->progress.entries++;
-  r->progress.bytes += (guint64)entry->size;
-  add_top (r, path);
+  r->progress.bytes += (guint64)MAX (entry->size, 0);
 }
 
 static void
@@ -244,18 +243,21 @@ compare_entry (Receiver *r, guint64 index, const Entry *entry)
 
   if (index >= r->entries)
     return talk_protocol (&r->talk, "the peer lists more than it had announced");
-  if (path == NULL || entry->type == ENTRY_FOLDER)
-    return path != NULL || talk_refuse (&r->talk, REASON_UNSAFE_NAME, "the peer sent a path that leads out of the folder");
+  if (path == NULL)
+    return talk_refuse (&r->talk, REASON_UNSAFE_NAME, "the peer sent a path that leads out of the folder");
+  add_top (r, path); /* in this order they land */
+  if (entry->type == ENTRY_FOLDER)
+    return TRUE;
   if (landing_has_landed (r->landing))
     {
-      note_have (r, index, entry, path);
+      note_have (r, index, entry);
       return announce (r, entry);
     }
   clean.target = target;
   switch (landing_look (r->landing, path, &clean, &size))
     {
     case LANDING_COMPLETE:
-      note_have (r, index, entry, path);
+      note_have (r, index, entry);
       return announce (r, entry);
     case LANDING_PART:
       note_part (r, index, path, size);
