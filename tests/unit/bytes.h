@@ -129,6 +129,22 @@ make_file (const char *folder, const char *name, const void *bytes, gsize len)
   g_assert_true (g_file_set_contents_full (path, bytes, (gssize)len, G_FILE_SET_CONTENTS_NONE, 0644, NULL));
 }
 
+static inline void
+make_folder (const char *folder, const char *name)
+{
+  g_autofree char *path = scene_path (folder, name);
+
+  g_assert_cmpint (g_mkdir_with_parents (path, 0700), ==, 0);
+}
+
+static inline void
+make_symlink (const char *target, const char *folder, const char *name)
+{
+  g_autofree char *path = scene_path (folder, name);
+
+  g_assert_cmpint (symlink (target, path), ==, 0);
+}
+
 /* Bytes that are nowhere the same. */
 static inline guint8 *
 pattern (gsize len, guint32 seed)

@@ -80,22 +80,6 @@ assert_mtime (const char *folder, const char *name, gint64 seconds)
 }
 
 static void
-make_folder (const char *folder, const char *name)
-{
-  g_autofree char *path = scene_path (folder, name);
-
-  g_assert_cmpint (g_mkdir_with_parents (path, 0700), ==, 0);
-}
-
-static void
-make_symlink (const char *target, const char *folder, const char *name)
-{
-  g_autofree char *path = scene_path (folder, name);
-
-  g_assert_cmpint (symlink (target, path), ==, 0);
-}
-
-static void
 make_tree (Scene *scene)
 {
   make_file (scene->from, "tree/run", "x", 1);
