@@ -6,6 +6,7 @@ On that socket every signal comes to every connection, so nothing is missed once
 number in what is sent, and a number in what comes."""
 
 import array
+import functools
 import os
 import re
 import socket
@@ -133,8 +134,12 @@ class Message:
         self.kind, self.serial, self.body = kind, serial, body
         self.path, self.interface, self.member = fields.get(1), fields.get(2), fields.get(3)
         self.error, self.reply_to, self.sender = fields.get(4), fields.get(5), fields.get(7)
-        reader = Reader(body, fds=fds)
-        self.args = [reader.get(part) for part in split(fields.get(8, ''))]
+        self._signature, self._fds = fields.get(8, ''), fds
+
+    @functools.cached_property
+    def args(self):
+        reader = Reader(self.body, fds=self._fds)    # only of those that somebody looks at
+        return [reader.get(part) for part in split(self._signature)]
 
 
 class Bus:
@@ -150,7 +155,7 @@ class Bus:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(PATIENCE)
         self.socket.connect(path)
-        self.buffer, self.serial, self.fds = b'', 0, []
+        self.buffer, self.serial, self.fds = bytearray(), 0, []
         self.signals, self.calls = [], []       # that came and nobody waited for yet
         self.socket.sendall(b'\0AUTH EXTERNAL %s\r\n' % str(os.geteuid()).encode().hex().encode())
         self._line(b'OK')
@@ -226,7 +231,8 @@ class Bus:
             if not data:
                 raise Failed('the other end closed the bus')
             self.buffer += data
-        taken, self.buffer = self.buffer[:n], self.buffer[n:]
+        taken = bytes(self.buffer[:n])
+        del self.buffer[:n]                          # costs nothing, however much is behind
         return taken
 
     def wait_signal(self, match, timeout=None):
