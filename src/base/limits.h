@@ -77,6 +77,9 @@
 #define LIMIT_FRAME_BODY 65511          /* of one frame on a data connection: with its header a record is full */
 #define LIMIT_OFFER_FILES 64            /* entries named in an offer; more are only counted */
 #define LIMIT_ENTRIES 10000000          /* entries of one transfer */
+#define LIMIT_TRANSFERS 4096            /* that go on, in all */
+#define LIMIT_OFFERS_PER_PEER 64        /* of one peer that wait for the user */
+#define LIMIT_TRANSFER_SHOWN_S 600      /* an object of the bus lives so long after its transfer's end */
 #define LIMIT_SID 128                   /* a session's id */
 #define LIMIT_INBAND_BLOCK 65535        /* XEP-0047 2.1 */
 #define LIMIT_STREAMHOSTS 16            /* of one offer (XEP-0065) */

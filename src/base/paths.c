@@ -38,6 +38,12 @@ paths_lock (void)
 }
 
 char *
+paths_outgoing (void)
+{
+  return in_data_dir ("outgoing");
+}
+
+char *
 paths_log (void)
 {
   return in_data_dir ("daemon.log");

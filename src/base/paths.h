@@ -9,6 +9,7 @@ char *paths_data_dir (void);     /* $XDG_DATA_HOME/hearby */
 char *paths_database (void);     /* …/hearby.db */
 char *paths_identity (void);     /* …/identity.key */
 char *paths_lock (void);         /* …/lock : held by the daemon; names its private socket */
+char *paths_outgoing (void); /* …/outgoing : lists of what is being sent */
 char *paths_log (void);          /* …/daemon.log : of a daemon that a verb started */
 char *paths_settings (void);     /* $XDG_CONFIG_HOME/hearby/hearby.conf */
 char *paths_runtime_dir (void);  /* $XDG_RUNTIME_DIR/hearby, or NULL where there is none (cron) */

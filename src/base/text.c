@@ -201,3 +201,19 @@ text_shell_word (const char *text)
   quoted = *p == '\0' && p != text ? g_strdup (text) : g_shell_quote (text);
   return g_strconcat (*text == '-' ? "-- " : "", quoted, NULL);
 }
+
+gboolean
+text_parse_size (const char *text, gint64 *size)
+{
+  static const char units[] = "KMGT";
+  gsize len = strlen (text);
+  const char *unit = len > 0 && g_ascii_isalpha (text[len - 1]) ? strchr (units, g_ascii_toupper (text[len - 1])) : NULL;
+  guint shift = unit != NULL ? 10 * (guint) (unit - units + 1) : 0;
+  g_autofree char *digits = g_strndup (text, unit != NULL ? len - 1 : len);
+  guint64 n;
+
+  if (!g_ascii_string_to_unsigned (digits, 10, 0, (guint64) G_MAXINT64 >> shift, &n, NULL))
+    return FALSE;
+  *size = (gint64) (n << shift);
+  return TRUE;
+}

@@ -43,3 +43,6 @@ char *text_format_time (gint64 unix_us);
 
 /* text_parse_time: RFC 3339 or XEP-0082 time, or a date ("2026-11-01", local midnight), to µs since 1970. */
 gboolean text_parse_time (const char *text, gint64 *unix_us);
+
+/* text_parse_size: "1500", "2K", "250M", "2G", "1T" (powers of 1024, any case) → bytes, up to 2^63-1. */
+gboolean text_parse_size (const char *text, gint64 *size);

@@ -29,9 +29,9 @@ check_plain (const Peer *peer, const char *name, const SendOptions *options, GEr
       return FALSE;
     }
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_UNENCRYPTED,
-               "'%s' cannot encrypt: the message would travel in clear\n"
-               "'hearby send --plaintext' sends this one all the same, 'hearby policy %s plaintext=allow' every one",
-               name, word);
+               "'%s' cannot encrypt: this would travel in clear\n"
+               "'hearby %s --plaintext' sends it all the same, 'hearby policy %s plaintext=allow' all that follows too",
+               name, options->files ? "put" : "send", word);
   return FALSE;
 }
 
@@ -95,8 +95,8 @@ check_successor (Messenger *messenger, const Peer *peer, const char *name, GErro
   return TRUE;
 }
 
-static gboolean
-check_receiver (Messenger *messenger, const Peer *peer, const SendOptions *options, GError **error)
+gboolean
+compose_check (Messenger *messenger, const Peer *peer, const SendOptions *options, GError **error)
 {
   g_autofree char *name = roster_dup_name (messenger->roster, peer);
   g_autofree char *word = text_shell_word (name);
@@ -258,7 +258,7 @@ messenger_send (Messenger *messenger, Peer **to, gsize n_to, const char *text, c
   if (options->key != NULL && (seqs = sent_keys_get (messenger->db, options->key, g_get_real_time ())) != NULL)
     return g_steal_pointer (&seqs);
   for (gsize i = 0; i < n_to; i++)
-    if (!check_receiver (messenger, to[i], options, error))
+    if (!compose_check (messenger, to[i], options, error))
       return NULL;
   if (!find_replaced (messenger, to, n_to, options, &corrects, error))
     return NULL;

@@ -101,23 +101,43 @@ list_targets (Peer *peer, GPtrArray *sources, guint *first)
   return targets;
 }
 
-static void
-dial (Messenger *messenger, Peer *peer)
+/* A connection to @peer, for XML or, with setup.bytes, for bytes. */
+static Session *
+dial_as (Messenger *messenger, Peer *peer, const SessionSetup *setup, const SessionEvents *events, gpointer user_data)
 {
-  SessionSetup setup = streams_setup (messenger, peer);
-  Session *session;
-
   if (peer_is_announced (peer))
     {
       g_autoptr (GPtrArray) sources = g_ptr_array_new_with_free_func (g_object_unref);
       guint first;
       g_autoptr (GArray) targets = list_targets (peer, sources, &first);
 
-      session = session_dial (&setup, peer->row->instance, peer, &g_array_index (targets, DialerTarget, first),
-                              targets->len - first, &streams_session_events, messenger);
+      return session_dial (setup, peer->row->instance, peer, &g_array_index (targets, DialerTarget, first), targets->len - first, events,
+                           user_data);
     }
-  else /* whoever is there now: one who has another name than before would refuse to be called by that */
-    session = session_dial_host (&setup, NULL, peer, peer->row->address, PEER_DEFAULT_PORT, &streams_session_events, messenger);
+  /* whoever is there now: one who has another name than before would refuse to be called by that */
+  return session_dial_host (setup, NULL, peer, peer->row->address, PEER_DEFAULT_PORT, events, user_data);
+}
+
+Session *
+dial_bytes (Messenger *messenger, Peer *peer, const guint8 *id, const SessionEvents *events, gpointer user_data)
+{
+  SessionSetup setup = streams_setup (messenger, peer);
+  Session *session;
+
+  if (setup.secret == NULL || peer->row->key == NULL || (!peer_is_announced (peer) && peer->row->address == NULL))
+    return NULL;
+  setup.bytes = id;
+  session = dial_as (messenger, peer, &setup, events, user_data);
+  session_expect (session, g_bytes_get_data (peer->row->key, NULL));
+  return session;
+}
+
+static void
+dial (Messenger *messenger, Peer *peer)
+{
+  SessionSetup setup = streams_setup (messenger, peer);
+  Session *session = dial_as (messenger, peer, &setup, &streams_session_events, messenger);
+
   if (peer_is_pinned (peer) && !peer->verifying) /* who compares codes wants to know who is there */
     session_expect (session, g_bytes_get_data (peer->row->key, NULL));
   if (peer->capabilities_known)
@@ -129,7 +149,7 @@ dial (Messenger *messenger, Peer *peer)
 static gboolean
 has_reason (const Peer *peer)
 {
-  return peer->queued > 0 || peer->probes != NULL || peer->verifying || trust_needs_proof (peer)
+  return peer->queued > 0 || peer->moving > 0 || peer->probes != NULL || peer->verifying || trust_needs_proof (peer)
          || (peer->row->address != NULL && !peer_is_announced (peer));
 }
 

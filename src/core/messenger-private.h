@@ -8,6 +8,8 @@
 
 /* What messenger.c, streams.c and conversation.c share. Nobody else includes it. */
 
+struct _Transfer;
+
 struct _Messenger
 {
   GObject parent;
@@ -44,6 +46,11 @@ struct _Messenger
   GHashTable *news;     /* the same, committed, not told yet */
   GSource   *news_source;
   guint      news_turns;
+  GPtrArray *transfers; /* Transfer, owned, by id: those that go on, and those that lately did */
+  void     (*ask) (struct _Transfer *transfer, gpointer user_data); /* the agent, or NULL */
+  gpointer   ask_data;
+  GSource   *progress;  /* while bytes move */
+  GSource   *transfer_expiry;
   guint      busy;      /* messages since memory was given back */
   GSource   *rest;
   char      *cloned;    /* who else shows our key, as told to the user, or NULL */
@@ -140,6 +147,8 @@ void streams_bind (Messenger *messenger, Session *session, Peer *peer);
 void streams_choose (Messenger *messenger, Peer *peer); /* the one to send on */
 guint streams_count (Peer *peer, gboolean restricted);  /* that are not closing */
 void dial_later (Messenger *messenger, Peer *peer);     /* after a pause that grows */
+/* dial_bytes: a connection that carries what @id says (session.h), to a peer with a key. The caller owns it; NULL: it cannot be reached. */
+Session *dial_bytes (Messenger *messenger, Peer *peer, const guint8 *id, const SessionEvents *events, gpointer user_data);
 void dial_again (Messenger *messenger, Peer *peer);     /* although there is one */
 void streams_check_paths (Messenger *messenger); /* interfaces went: so did what ran over them */
 void streams_set_traced (Messenger *messenger, Peer *peer);
@@ -164,6 +173,9 @@ void conversation_count_down (Messenger *messenger, Peer *peer); /* one less wai
 /* conversation_recount: all that is counted of @peer, after a commit that failed. */
 void conversation_recount (Messenger *messenger, Peer *peer);
 void conversation_refresh_counts (Messenger *messenger, Peer *peer);
+
+/* compose_check: @peer may be written to, as @options say. */
+gboolean compose_check (Messenger *messenger, const Peer *peer, const SendOptions *options, GError **error);
 
 /* trace.c: what is really happening ------------------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "core/messenger-private.h"
+#include "core/transfers-private.h"
 #include "net/addresses.h"
 #include "net/deadline.h"
 #include "presence/name.h"
@@ -27,6 +28,10 @@ enum
   MESSAGE_ADDED,
   MESSAGE_CHANGED,
   CHANGED,
+  TRANSFER_ADDED,
+  TRANSFER_CHANGED,
+  TRANSFER_FINISHED,
+  TRANSFER_REMOVED,
   N_SIGNALS
 };
 
@@ -378,7 +383,10 @@ messenger_block (Messenger *messenger, Peer *peer, gboolean blocked, GError **er
     return FALSE;
   messenger_peer_changed (messenger, peer, PEER_CHANGED_POLICY);
   if (blocked)
-    streams_close_peer (messenger, peer, "not-authorized");
+    {
+      streams_close_peer (messenger, peer, "not-authorized");
+      transfers_block_peer (messenger, peer);
+    }
   else
     conversation_pump (messenger, peer);
   return TRUE;
@@ -417,6 +425,7 @@ messenger_forget (Messenger *messenger, Peer *peer, GError **error)
     }
   g_ptr_array_set_size (peer->sessions, 0);
   peer->session = NULL;
+  transfers_forget_peer (messenger, peer);
   probe_failed (peer, NULL);
   if (!remove_peer (messenger, peer, NULL, error))
     return FALSE;
@@ -442,6 +451,7 @@ messenger_merge (Messenger *messenger, Peer *peer, Peer *into, GError **error)
   peer->session = NULL;
   probe_failed (peer, NULL);
   into->written_to |= peer->written_to;
+  transfers_merge_peer (messenger, peer, into);
   if (!remove_peer (messenger, peer, into, error))
     return FALSE;
   for (guint i = 0; i < sightings->len; i++)
@@ -637,6 +647,8 @@ messenger_new (Database *db, Settings *settings, Identity *identity, GError **er
   if (messenger->roster == NULL)
     return NULL;
   messenger->unread = messages_unread (db, 0);
+  if (!transfers_load (messenger, error))
+    return NULL;
   messenger->expiry = deadline_new (on_expiry, messenger);
   messenger->rest = deadline_new (on_rest, messenger);
   messenger_tell (messenger);
@@ -658,6 +670,7 @@ messenger_stop (Messenger *messenger)
 
   turn_flush (messenger->turn);
   messenger->stopped = TRUE;
+  transfers_stop (messenger);
   g_clear_signal_handler (&messenger->network_handler, g_network_monitor_get_default ());
   g_clear_pointer (&messenger->listener, listener_free);
   g_clear_pointer (&messenger->discovery, discovery_free);
@@ -682,6 +695,7 @@ messenger_finalize (GObject *object)
   deadline_drop (&messenger->proof_timer);
   g_queue_clear (&messenger->proofs);
   verification_free_all (messenger);
+  transfers_free_all (messenger);
   identity_free (messenger->identity);
   g_ptr_array_unref (messenger->sessions);
   g_ptr_array_unref (messenger->settlers);
@@ -707,6 +721,7 @@ static void
 messenger_init (Messenger *messenger)
 {
   messenger->sessions = g_ptr_array_new_with_free_func ((GDestroyNotify) session_free);
+  messenger->transfers = g_ptr_array_new_with_free_func ((GDestroyNotify) transfer_free);
   messenger->settlers = g_ptr_array_new_with_free_func (g_free);
   messenger->own_names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   messenger->changed_peers = g_hash_table_new (NULL, NULL);
@@ -737,4 +752,8 @@ messenger_class_init (MessengerClass *class)
   add_signal (MESSAGE_ADDED, "message-added", 1, G_TYPE_POINTER, G_TYPE_NONE);
   add_signal (MESSAGE_CHANGED, "message-changed", 1, G_TYPE_POINTER, G_TYPE_NONE);
   add_signal (CHANGED, "changed", 1, G_TYPE_UINT, G_TYPE_NONE);
+  add_signal (TRANSFER_ADDED, "transfer-added", 1, G_TYPE_POINTER, G_TYPE_NONE);
+  add_signal (TRANSFER_CHANGED, "transfer-changed", 2, G_TYPE_POINTER, G_TYPE_UINT);
+  add_signal (TRANSFER_FINISHED, "transfer-finished", 1, G_TYPE_POINTER, G_TYPE_NONE);
+  add_signal (TRANSFER_REMOVED, "transfer-removed", 1, G_TYPE_POINTER, G_TYPE_NONE);
 }

@@ -115,6 +115,7 @@ typedef struct
   gint64      expire_s;   /* ≤ 0: the default */
   gboolean    plaintext;  /* the yes for this message */
   gboolean    now, confirm;
+  gboolean    files;      /* what is checked is no message: for the words of an error */
   guint64     replaces;   /* seq, or 0 */
 } SendOptions;
 

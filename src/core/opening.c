@@ -18,6 +18,8 @@
  *
  * In clear STARTING or CHOOSING and what is between them and ASKING is left out. */
 
+#define PURPOSE_BYTES "bytes"
+
 static void
 fill_random (void *bytes, gsize len, gpointer data)
 {
@@ -172,10 +174,68 @@ begin_inner (Session *session)
   session_set_state (session, SESSION_OPENING);
 }
 
+/* A connection for bytes: behind the handshake comes the id of what they are, then they follow, and are no business of the main loop. */
+
+static gboolean
+on_handover (gpointer user_data)
+{
+  Session *session = user_data;
+
+  if (wire_queued (session->wire) > 0)
+    return G_SOURCE_CONTINUE; /* a socket that does not take even our id; the deadline ends it */
+  deadline_drop (&session->handover);
+  if (session->events.bytes != NULL)
+    session->events.bytes (session, session->bytes_id, session->user_data);
+  session_end (session, NULL);
+  return G_SOURCE_REMOVE;
+}
+
+/* Once what was written has left. */
+static void
+hand_over_soon (Session *session)
+{
+  if (session->handover != NULL)
+    return;
+  session->handover = g_idle_source_new ();
+  g_source_set_callback (session->handover, on_handover, session, NULL);
+  g_source_attach (session->handover, g_main_context_get_thread_default ());
+}
+
+void
+opening_handle_bytes (Session *session, GByteArray *content)
+{
+  GError *error = NULL;
+
+  if (session->surplus == NULL)
+    session->surplus = g_byte_array_new ();
+  g_byte_array_append (session->surplus, content->data, content->len);
+  if (session->role == STREAM_INITIATOR)
+    {
+      if (session->handover == NULL && !channel_send (session->channel, session->bytes_id, SESSION_BYTES_ID, &error))
+        session_end (session, error);
+      else
+        hand_over_soon (session);
+    }
+  else if (session->surplus->len >= SESSION_BYTES_ID && session->handover == NULL)
+    {
+      memcpy (session->bytes_id, session->surplus->data, SESSION_BYTES_ID);
+      g_byte_array_remove_range (session->surplus, 0, SESSION_BYTES_ID);
+      hand_over_soon (session);
+    }
+}
+
+void
+session_take_bytes (Session *session, int *fd, RecordSealer **sealer, RecordOpener **opener, GBytes **surplus)
+{
+  *fd = wire_dup_fd (session->wire);
+  channel_release (session->channel, sealer, opener);
+  *surplus = g_byte_array_free_to_bytes (g_steal_pointer (&session->surplus));
+}
+
 void
 opening_handle_channel (Session *session)
 {
-  if (session->state != SESSION_SECURING || channel_state (session->channel) != CHANNEL_OPEN)
+  if (session->state != SESSION_SECURING || channel_state (session->channel) != CHANNEL_OPEN || session->bytes)
     return;
   session->accepted = FALSE;
   session->events.secured (session, session->user_data);
@@ -188,9 +248,9 @@ opening_handle_channel (Session *session)
 static gboolean
 is_ours (const Node *node)
 {
-  const char *protocol = node_get (node, "protocol");
+  const char *purpose = node_get (node, "purpose");
 
-  return g_strcmp0 (protocol, NOISE_PROTOCOL) == 0 && node_get (node, "purpose") == NULL;
+  return g_strcmp0 (node_get (node, "protocol"), NOISE_PROTOCOL) == 0 && (purpose == NULL || strcmp (purpose, PURPOSE_BYTES) == 0);
 }
 
 static void
@@ -207,6 +267,7 @@ handle_start (Session *session, const Node *node, gboolean surplus)
     }
   else
     {
+      session->bytes = node_get (node, "purpose") != NULL;
       session_send_node (session, node_new ("proceed", NS_NOISE));
       begin_handshake (session);
     }
@@ -309,6 +370,8 @@ opening_handle_features (Session *session, const Node *features)
     return;
   node = node_new ("start", NS_NOISE);
   node_set (node, "protocol", NOISE_PROTOCOL);
+  if (session->bytes)
+    node_set (node, "purpose", PURPOSE_BYTES);
   session_set_state (session, SESSION_STARTING);
   session_send_node (session, node);
 }

@@ -59,6 +59,7 @@ typedef struct
   gboolean   capabilities_known;
   ChatState  typing;
   guint      unread, queued;
+  guint      moving;    /* transfers that need a stream now */
   guint      in_flight; /* handed to a stream, receipt promised, not here yet */
   guint64    last_seq;
   gboolean   unstored;   /* its row was rolled back */

@@ -37,6 +37,10 @@ struct _Session
   Capability capabilities;
   gboolean   capabilities_known, traced, kept, connected, heard, retired, unconfirmed, accepted, restricted;
   gboolean   pinned;         /* expected counts */
+  gboolean   bytes;          /* it carries no XML, but what bytes_id says */
+  guint8     bytes_id[SESSION_BYTES_ID];
+  GByteArray *surplus;       /* what the channel gave of that so far */
+  GSource   *handover;
   gboolean   asked;          /* the owner was asked who speaks in clear and has not said yet */
   gint64     begun, opened, last_traffic;
   gsize      pending;        /* bytes sent since the last fill */
@@ -52,7 +56,7 @@ void session_send_node (Session *session, Node *node); /* takes @node */
 void session_drain (Session *session);
 void session_trace_node (Session *session, gboolean out, const Node *node);
 void session_learn_capabilities (Session *session, const Node *query); /* NULL: it has none */
-gboolean session_ask (Session *session, const char *name, const char *ns, RequestDone done, gpointer user_data);
+void session_ask (Session *session, const char *name, const char *ns, RequestDone done, gpointer user_data);
 void session_move_output (Session *session); /* what the stream wrote into the channel */
 void session_handle_stanza (Session *session, const Node *node);
 
@@ -63,5 +67,6 @@ void opening_handle_ready (Session *session);
 void opening_handle_stanza (Session *session, Node *node, gboolean surplus); /* takes @node */
 void opening_handle_budget (Session *session, gsize len); /* @len more bytes came */
 void opening_handle_channel (Session *session); /* the handshake got on */
+void opening_handle_bytes (Session *session, GByteArray *content); /* the channel gave something that is no XML */
 void opening_handle_deadline (Session *session);
 gboolean opening_is_waiting (Session *session); /* nothing that came may be looked at yet */

@@ -115,6 +115,7 @@ session_end (Session *session, GError *error)
     }
   session_set_state (session, SESSION_ENDED);
   session->error = error;
+  deadline_drop (&session->handover);
   g_clear_pointer (&session->requests, requests_free);
   g_clear_pointer (&session->dialer, dialer_free);
   g_clear_pointer (&session->wire, wire_free);
@@ -132,6 +133,8 @@ session_free (Session *session)
   session->state = SESSION_ENDED;
   deadline_drop (&session->timer);
   deadline_drop (&session->burial);
+  deadline_drop (&session->handover);
+  g_clear_pointer (&session->surplus, g_byte_array_unref);
   g_clear_pointer (&session->requests, requests_free);
   g_clear_pointer (&session->dialer, dialer_free);
   g_clear_pointer (&session->wire, wire_free);
@@ -275,18 +278,28 @@ session_learn_capabilities (Session *session, const Node *query)
   session->capabilities_known = TRUE;
 }
 
-gboolean
-session_ask (Session *session, const char *name, const char *ns, RequestDone done, gpointer user_data)
+void
+session_request (Session *session, const char *type, Node *payload, RequestDone done, gpointer user_data)
 {
-  const char *id = requests_add (session->requests, done, user_data);
+  gboolean can_ask = session->state == SESSION_OPEN || session->state == SESSION_ASKING;
+  const char *id = can_ask ? requests_add (session->requests, done, user_data) : NULL;
   Node *iq;
 
   if (id == NULL)
-    return FALSE;
-  iq = stanza_iq_request (session->own, session_peer_name (session), "get", id);
-  node_add (iq, name, ns);
+    {
+      node_free (payload);
+      done (NULL, 0, user_data);
+      return;
+    }
+  iq = stanza_iq_request (session->own, session_peer_name (session), type, id);
+  node_take_child (iq, payload);
   session_send_node (session, iq);
-  return TRUE;
+}
+
+void
+session_ask (Session *session, const char *name, const char *ns, RequestDone done, gpointer user_data)
+{
+  session_request (session, "get", node_new (name, ns), done, user_data);
 }
 
 static void
@@ -303,8 +316,7 @@ session_ping (Session *session, SessionPong pong, gpointer user_data)
   Ping *ping = g_new (Ping, 1);
 
   *ping = (Ping){ session, pong, user_data };
-  if (!session_is_open (session) || !session_ask (session, "ping", NS_PING, on_pong, ping))
-    on_pong (NULL, 0, ping);
+  session_ask (session, "ping", NS_PING, on_pong, ping);
 }
 
 static void
@@ -317,7 +329,7 @@ handle_request (Session *session, const Node *node)
   session->iq_second = second;
   if (++session->iq_count > LIMIT_IQ_RATE)
     session_refuse (session, "policy-violation");
-  else
+  else if (session->events.request == NULL || !session->events.request (session, node, session->user_data))
     session_send_node (session, iq_answer (node));
 }
 
@@ -451,6 +463,12 @@ on_received (Wire *wire, const guint8 *bytes, gsize len, gpointer user_data)
   opening_handle_channel (session);
   if (session->state == SESSION_ENDED)
     return;
+  if (session->bytes && channel_state (session->channel) == CHANNEL_OPEN)
+    {
+      opening_handle_bytes (session, content);
+      wake (session);
+      return;
+    }
   stream_push (session->stream, content->data, content->len);
   session_drain (session);
   opening_handle_budget (session, len);
@@ -550,6 +568,10 @@ session_new (StreamRole role, const SessionSetup *setup, const char *to, Peer *p
   session->own = g_strdup (setup->own);
   session->to = g_strdup (to);
   session->peer = peer;
+  session->bytes = setup->bytes != NULL;
+  if (session->bytes)
+    memcpy (session->bytes_id, setup->bytes, SESSION_BYTES_ID);
+  session->setup.bytes = NULL;
   session->events = *events;
   session->user_data = user_data;
   session->channel = channel_new (role == STREAM_INITIATOR ? NOISE_INITIATOR : NOISE_RESPONDER);

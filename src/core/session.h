@@ -2,8 +2,10 @@
 #pragma once
 
 #include "core/peer.h"
+#include "core/requests.h"
 #include "net/dialer.h"
 #include "net/wire.h"
+#include "secure/record.h"
 #include "secure/x25519.h"
 
 /* One stream with one peer, from the connection to its end: the only place that knows the order of wire, channel, stream and stanza,
@@ -24,12 +26,15 @@ typedef enum
   SESSION_ENDED,
 } SessionState;
 
+#define SESSION_BYTES_ID 16
+
 /* As whom we speak. */
 typedef struct
 {
   const char   *own;      /* our name; copied */
   const guint8 *secret;   /* our static secret, X25519_KEY bytes, outlives the session; NULL: nothing is encrypted */
   gboolean      required; /* the offer says that nothing goes in clear */
+  const guint8 *bytes;    /* when dialling: the id, SESSION_BYTES_ID bytes, of what this connection is to carry instead of XML; NULL: XML */
 } SessionSetup;
 
 typedef struct
@@ -43,6 +48,11 @@ typedef struct
   void (*secured) (Session *session, gpointer user_data);
   void (*open) (Session *session, gpointer user_data);
   void (*message) (Session *session, const Stanza *stanza, gpointer user_data);
+  /* A request that nobody here answers; FALSE: the owner does not either. Else it is answered by session_send_element(). */
+  gboolean (*request) (Session *session, const Node *iq, gpointer user_data);
+  /* The channel is there, and not for XML but for the bytes of @id (SESSION_BYTES_ID bytes), which the peer named or we did: session_take_bytes() at once, or
+   * it is closed without a word. secured() does not come, nothing is accepted; session_key() is whose it is. */
+  void (*bytes) (Session *session, const guint8 *id, gpointer user_data);
   void (*verify) (Session *session, const Node *verify, gpointer user_data); /* only in a secure channel */
   void (*drained) (Session *session, gpointer user_data);
   /* One element in the scope jabber:client, only where session_set_traced() was called. */
@@ -67,6 +77,10 @@ void session_expect (Session *session, const guint8 key[X25519_KEY]);
 /* session_answer: a connection that came in. */
 Session *session_answer (GSocketConnection *connection, const SessionSetup *setup, const SessionEvents *events, gpointer user_data);
 
+/* session_take_bytes: the connection and its keys for whoever moves the bytes; the session ends. *@fd and the two are the caller's, *@surplus is
+ * what came behind the id and was opened already. Only within bytes(). */
+void session_take_bytes (Session *session, int *fd, RecordSealer **sealer, RecordOpener **opener, GBytes **surplus);
+
 /* session_free: at once, without a word to the peer. Of all callbacks only ended() may call it. NULL is fine. */
 void session_free (Session *session);
 
@@ -84,6 +98,8 @@ void session_check_path (Session *session);
 gboolean session_send (Session *session, const char *xml, gsize len);
 /* session_send_element: the same for an element tree, which it takes. */
 gboolean session_send_element (Session *session, Node *node);
+/* session_request: an iq of @type "get" or "set" with @payload, which it takes; @done is called once (requests.h), also where it could not be sent. */
+void session_request (Session *session, const char *type, Node *payload, RequestDone done, gpointer user_data);
 /* session_flush: what was sent leaves now; not from within an event of the session. */
 void session_flush (Session *session);
 /* session_has_room: less than LIMIT_WIRE_FULL waits; after FALSE the drained event comes. */

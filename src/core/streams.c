@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "core/messenger-private.h"
+#include "core/transfers-private.h"
 #include "net/addresses.h"
 #include "net/deadline.h"
 #include "presence/name.h"
@@ -249,12 +250,25 @@ on_open (Session *session, gpointer user_data)
   conversation_pump (messenger, peer);
   probe_opened (peer);
   verification_opened (messenger, session);
+  offers_pump (messenger, peer);
 }
 
 static void
 on_message (Session *session, const Stanza *stanza, gpointer user_data)
 {
   conversation_receive (user_data, session, stanza);
+}
+
+static gboolean
+on_request (Session *session, const Node *iq, gpointer user_data)
+{
+  return offers_receive (user_data, session, iq);
+}
+
+static void
+on_bytes (Session *session, const guint8 *id, gpointer user_data)
+{
+  carrier_take (user_data, session, id);
 }
 
 static void
@@ -316,6 +330,7 @@ on_ended (Session *session, const GError *error, gpointer user_data)
   if (g_error_matches (error, HEARBY_ERROR, HEARBY_ERROR_KEY_CHANGED) && peer_is_pinned (peer))
     trust_claimed (messenger, peer, session_key (session));
   verification_ended (messenger, session, TRUE);
+  offers_ended (messenger, session);
   if (peer != NULL)
     g_ptr_array_remove (peer->sessions, session);
   g_ptr_array_remove_fast (messenger->sessions, session); /* frees it */
@@ -341,7 +356,9 @@ on_ended (Session *session, const GError *error, gpointer user_data)
 }
 
 const SessionEvents streams_session_events
-    = { on_header, on_clear, on_secured, on_open, on_message, on_verify, on_drained, on_traced, on_aged, on_closing, on_ended };
+    = { .header = on_header, .clear = on_clear, .secured = on_secured, .open = on_open, .message = on_message, .request = on_request,
+        .bytes = on_bytes, .verify = on_verify, .drained = on_drained, .traced = on_traced, .aged = on_aged, .closing = on_closing,
+        .ended = on_ended };
 
 /* Coming in ------------------------------------------------------------------------------------------------------- */
 
@@ -432,6 +449,7 @@ streams_close_all (Messenger *messenger)
 {
   g_autoptr (GPtrArray) all = snapshot (messenger->sessions);
 
+  transfers_rest (messenger);
   for (guint i = 0; i < all->len; i++)
     session_close (g_ptr_array_index (all, i));
 }
@@ -442,7 +460,10 @@ streams_drop_all (Messenger *messenger)
   GPtrArray *peers = roster_peers (messenger->roster);
 
   for (guint i = 0; i < messenger->sessions->len; i++)
-    verification_ended (messenger, g_ptr_array_index (messenger->sessions, i), FALSE);
+    {
+      verification_ended (messenger, g_ptr_array_index (messenger->sessions, i), FALSE);
+      offers_ended (messenger, g_ptr_array_index (messenger->sessions, i));
+    }
   for (guint i = 0; i < peers->len; i++)
     {
       Peer *peer = g_ptr_array_index (peers, i);

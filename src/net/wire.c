@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "net/wire.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -283,6 +284,12 @@ wire_flush (Wire *wire)
 {
   if (!wire->closed && !wire->filling)
     on_write_turn (wire);
+}
+
+int
+wire_dup_fd (Wire *wire)
+{
+  return fcntl (g_socket_get_fd (wire->socket), F_DUPFD_CLOEXEC, 3);
 }
 
 GInetSocketAddress *

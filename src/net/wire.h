@@ -41,6 +41,9 @@ void wire_flush (Wire *wire);
 /* wire_finish: FIN behind what is queued and what the next fill() adds; reading goes on until the peer's. */
 void wire_finish (Wire *wire);
 
+/* wire_dup_fd: a descriptor of the socket for somebody who goes on with it when the wire is freed. The caller owns it. */
+int wire_dup_fd (Wire *wire);
+
 /* Both ends; v4-mapped addresses are shown as IPv4 (addresses_unmap). Owned by the wire. */
 GInetSocketAddress *wire_remote (Wire *wire);
 GInetSocketAddress *wire_local (Wire *wire);

@@ -114,6 +114,20 @@ is_encryption (const char *value)
   return g_strv_contains (words, value);
 }
 
+static gboolean
+is_folder (const char *value)
+{
+  return *value == '\0' || ((g_path_is_absolute (value) || g_str_has_prefix (value, "~/")) && is_line (value, LIMIT_PATH));
+}
+
+static gboolean
+is_size (const char *value)
+{
+  gint64 size;
+
+  return text_parse_size (value, &size);
+}
+
 static const SettingInfo infos[] = {
   { "discovery", "auto", "Who finds the others: avahi-daemon, ourselves, nobody", TRUE },
   { "port", "5298", "TCP port of our streams; 0 takes any", TRUE },
@@ -129,6 +143,8 @@ static const SettingInfo infos[] = {
   { "displayed", "yes", "Tell the others what we have read", FALSE },
   { "encryption", "prefer", "Encrypt: prefer, require or never", FALSE },
   { "hint", "yes", "Let those who know our key recognise us", FALSE },
+  { "downloads", "", "Folder for received files; empty for the desktop's", FALSE },
+  { "reserve", "250M", "Space on a disk that received files leave free", FALSE },
 };
 
 static const struct
@@ -150,6 +166,8 @@ static const struct
   { is_yes_or_no, "yes or no" },
   { is_encryption, "prefer, require or never" },
   { is_yes_or_no, "yes or no" },
+  { is_folder, "empty, or a path that begins with / or ~/" },
+  { is_size, "bytes, or with K, M, G or T" },
 };
 
 G_STATIC_ASSERT (G_N_ELEMENTS (infos) == G_N_ELEMENTS (rules));
@@ -350,6 +368,15 @@ settings_history_days (Settings *settings)
 
   parse_days (settings_get (settings, "history"), &days);
   return days;
+}
+
+gint64
+settings_get_size (Settings *settings, const char *key)
+{
+  gint64 size = 0;
+
+  text_parse_size (settings_get (settings, key), &size);
+  return size;
 }
 
 gboolean

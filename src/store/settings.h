@@ -16,11 +16,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Settings, settings_free)
 
 /* Keys: discovery (auto|avahi|embedded|off) port (0-65535, default 5298) interfaces (globs by ';' or ',') ignore (globs) history (forever|off|N days: "30d")
  * instance (user@host, empty: login and host name) nick first last email jid (text, default empty) displayed (yes|no: tell peers
- * what was read, default yes). */
+ * what was read, default yes)
+ * encryption hint downloads (folder) reserve (bytes that stay free on its disk, default 250M). */
 const char *settings_get (Settings *settings, const char *key); /* always a value for a known key; NULL: no such key */
 char      **settings_get_list (Settings *settings, const char *key);
 int         settings_history_days (Settings *settings); /* -1: for ever, 0: off */
 gboolean    settings_get_boolean (Settings *settings, const char *key);
+gint64      settings_get_size (Settings *settings, const char *key); /* bytes */
 
 /* settings_check: what settings_set() would say to it, without doing it; for changes that are all or none. */
 gboolean settings_check (const char *key, const char *value, GError **error);

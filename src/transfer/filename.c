@@ -243,3 +243,17 @@ filename_clean_target (const char *target)
       g_string_append_c (out, '/');
     }
 }
+
+char *
+filename_part (const char *name, const char *unique)
+{
+  g_autofree char *hash = g_compute_checksum_for_string (G_CHECKSUM_SHA256, unique, -1);
+  g_autofree char *tail = g_strdup_printf (".%.8s.part", hash);
+  g_autofree char *clean = filename_clean (name, -1);
+  gsize room = LIMIT_FILENAME - strlen (tail);
+  const char *end = clean + MIN (strlen (clean), room);
+
+  while (end > clean && (*end & 0xc0) == 0x80) /* not within a character */
+    end--;
+  return g_strdup_printf ("%.*s%s", (int) (end - clean), clean, tail);
+}

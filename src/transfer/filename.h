@@ -39,3 +39,7 @@ char *filename_clean_target (const char *target);
 /* filename_numbered: @name with " (n)" in front of its extension: "a (1).txt", "b (2).tar.gz". Never longer than
  * LIMIT_FILENAME. */
 char *filename_numbered (const char *name, guint n);
+
+/* filename_part: the folder in which what is called @name gathers until it is complete: "NAME.xxxxxxxx.part", the same whenever it is asked for @unique,
+ * which names the transfer. Never longer than LIMIT_FILENAME. */
+char *filename_part (const char *name, const char *unique);

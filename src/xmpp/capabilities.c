@@ -16,12 +16,15 @@ static const struct
   { CAPABILITY_MARKERS, "markers", NS_MARKERS },
   { CAPABILITY_CORRECTION, "correction", NS_CORRECT },
   { CAPABILITY_PING, "ping", NS_PING },
+  { CAPABILITY_FILES, "files", NS_BYTES },
 };
 
 static Node *
 make_query (void)
 {
-  static const char *const others[] = { NS_CAPS, NS_DISCO_INFO, NS_DISCO_ITEMS };
+  static const char *const others[] = { NS_CAPS,         NS_DISCO_INFO, NS_DISCO_ITEMS,
+                                        NS_JINGLE,       NS_JINGLE_FILES, NS_JINGLE_IBB,
+                                        NS_IBB };
   Node *query = node_new ("query", NS_DISCO_INFO);
   Node *identity = node_add (query, "identity", NS_DISCO_INFO);
 

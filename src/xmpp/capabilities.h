@@ -14,6 +14,7 @@ typedef enum
   CAPABILITY_MARKERS = 1 << 2,
   CAPABILITY_CORRECTION = 1 << 3,
   CAPABILITY_PING = 1 << 4,
+  CAPABILITY_FILES = 1 << 5, /* ours: many files in one session, on a connection of their own */
 } Capability;
 
 #define CAPABILITIES_NODE "https://hearby.org/"

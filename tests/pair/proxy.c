@@ -14,6 +14,8 @@ typedef struct
   GInputStream  *in;
   GOutputStream *out;
   gboolean       over; /* nothing more comes this way */
+  gboolean       held;
+  gsize          carried;
   char           bytes[MOST];
 } Way;
 
@@ -36,6 +38,7 @@ struct _Proxy
   gpointer        user_data;
   GPtrArray      *links;
   gsize           until_cut; /* 0: none */
+  gsize           hold_above; /* 0: nothing is held */
   guint           cuts, connections;
 };
 
@@ -139,6 +142,7 @@ on_read (GObject *source, GAsyncResult *result, gpointer user_data)
         link_end (link);
       return;
     }
+  way->carried += (gsize) len;
   cut = is_time_to_cut (proxy, (gsize) len);
   cut = (proxy->judge != NULL && proxy->judge (way->bytes, (gsize) len, proxy->user_data) == PROXY_CUT) || cut;
   if (cut)
@@ -162,6 +166,11 @@ slice (Proxy *proxy)
 static void
 pass_on (Way *way)
 {
+  Proxy *proxy = way->link->proxy;
+
+  way->held = proxy->hold_above > 0 && way->carried > proxy->hold_above;
+  if (way->held)
+    return;
   way->link->busy++;
   g_input_stream_read_async (way->in, way->bytes, slice (way->link->proxy), G_PRIORITY_DEFAULT, way->link->cancellable,
                              on_read, way);
@@ -245,8 +254,28 @@ proxy_cut (Proxy *proxy)
   for (guint i = proxy->links->len; i > 0; i--)
     {
       proxy->cuts++;
-      link_break (g_ptr_array_index (proxy->links, i - 1));
+      link_end (g_ptr_array_index (proxy->links, i - 1));
     }
+}
+
+void
+proxy_hold_above (Proxy *proxy, gsize bytes)
+{
+  proxy->hold_above = bytes;
+}
+
+void
+proxy_release (Proxy *proxy)
+{
+  proxy->hold_above = 0;
+  for (guint i = 0; i < proxy->links->len; i++)
+    for (guint k = 0; k < 2; k++)
+      {
+        Way *way = &((Link *) g_ptr_array_index (proxy->links, i))->ways[k];
+
+        if (way->held)
+          pass_on (way);
+      }
 }
 
 void

@@ -29,6 +29,9 @@ guint16 proxy_port (Proxy *proxy);
 
 /* proxy_cut: every connection breaks now. */
 void proxy_cut (Proxy *proxy);
+/* proxy_hold_above: a connection that carried more than @bytes one way stands still, until proxy_release(). */
+void proxy_hold_above (Proxy *proxy, gsize bytes);
+void proxy_release (Proxy *proxy);
 /* proxy_cut_after: every connection breaks when @bytes more have passed. */
 void  proxy_cut_after (Proxy *proxy, gsize bytes);
 guint proxy_cuts (Proxy *proxy);        /* how often one broke */

@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "store.h"
 #include "store/schema.h"
-#include "store/transfers.h"
+#include "store/transfer-rows.h"
 
 static guint
 mode_of (const char *path)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "store/transfers.h"
+#include "store/transfer-rows.h"
 
 #include <string.h>
 
@@ -292,7 +292,7 @@ transfers_last_id (Database *db)
 }
 
 gint64
-transfers_auto_bytes (Database *db, gint64 peer, gint64 since)
+transfers_taken (Database *db, gint64 peer, gint64 since)
 {
   sqlite3_stmt *stmt = database_prepare (
     db, "SELECT CAST (min (total (CASE WHEN " SCHEMA_TRANSFER_OPEN " THEN max (size, transferred) ELSE transferred END),"

@@ -24,7 +24,7 @@ gboolean    transfer_state_is_final (TransferState state);
 
 typedef enum
 {
-  TRANSFER_FLAG_AUTO = 1 << 0, /* in: a policy accepted it: it counts for the quota. All other bits are the caller's */
+  TRANSFER_FLAG_ACCEPTED = 1 << 0, /* in: it counts for the quota. All other bits are the caller's */
 } TransferFlags;
 
 typedef struct
@@ -89,9 +89,9 @@ GPtrArray *transfers_list (Database *db, const TransferFilter *filter, GError **
 /* transfers_last_id: the highest that was ever given and stored. */
 guint64 transfers_last_id (Database *db);
 
-/* transfers_auto_bytes: what a policy accepted of @peer's since that time: of those that go on what they will be, of those
+/* transfers_taken: what a policy accepted of @peer's since that time: of those that go on what they will be, of those
  * that ended what came. */
-gint64 transfers_auto_bytes (Database *db, gint64 peer, gint64 since);
+gint64 transfers_taken (Database *db, gint64 peer, gint64 since);
 
 /* transfers_next_expiry: the earliest of those that have not ended, or 0. */
 gint64 transfers_next_expiry (Database *db);

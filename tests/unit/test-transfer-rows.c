@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Goal: transfers are what was saved, are found by what they are asked for, and go with their time or with their peer. */
-#include "store/transfers.h"
+#include "store/transfer-rows.h"
 
 #include "base/limits.h"
 #include "store.h"
@@ -271,7 +271,7 @@ add_auto (Store *store, TransferState state, gint64 size, gint64 transferred, gi
   row->size = size;
   row->transferred = transferred;
   row->changed = changed;
-  row->flags = TRANSFER_FLAG_AUTO;
+  row->flags = TRANSFER_FLAG_ACCEPTED;
   save (store, row);
 }
 
@@ -282,17 +282,17 @@ test_quota (Store *store, gconstpointer data)
 
   asked->transferred = 1000000;
   save (store, asked); /* the user said yes to that one */
-  g_assert_cmpint (transfers_auto_bytes (store->db, store->juliet, NOW), ==, 0);
+  g_assert_cmpint (transfers_taken (store->db, store->juliet, NOW), ==, 0);
   add_auto (store, TRANSFER_COMPLETE, 100, 100, NOW);
   add_auto (store, TRANSFER_COMPLETE, 200, 200, NOW - 1);      /* before */
   add_auto (store, TRANSFER_FAILED, 4000, 3000, NOW);          /* so much came */
   add_auto (store, TRANSFER_ACTIVE, 50000, 10, NOW - 10 * DAY); /* so much will have */
   add_auto (store, TRANSFER_ACTIVE, -1, 600000, NOW);          /* a pipe */
-  g_assert_cmpint (transfers_auto_bytes (store->db, store->juliet, NOW), ==, 653100);
-  g_assert_cmpint (transfers_auto_bytes (store->db, store->nurse, NOW), ==, 0);
+  g_assert_cmpint (transfers_taken (store->db, store->juliet, NOW), ==, 653100);
+  g_assert_cmpint (transfers_taken (store->db, store->nurse, NOW), ==, 0);
   for (guint i = 0; i < 2; i++)
     add_auto (store, TRANSFER_OFFERED, G_MAXINT64, 0, NOW); /* the sum has no place in 64 bits */
-  g_assert_cmpint (transfers_auto_bytes (store->db, store->juliet, NOW), >, G_MAXINT64 / 2);
+  g_assert_cmpint (transfers_taken (store->db, store->juliet, NOW), >, G_MAXINT64 / 2);
 }
 
 static void

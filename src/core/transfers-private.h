@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "bytes/receiver.h"
+#include "bytes/scan.h"
+#include "bytes/sender.h"
+#include "core/messenger-private.h"
+#include "core/transfers.h"
+
+/* What these files share. Nobody else includes it but streams.c and messenger.c.
+ *
+ *   transfers.c  the list, what the user does
+ *   transfer.c   one of them: its states, its row, who is told
+ *   sending.c    the sources
+ *   offers.c     what is said about them on the peer's stream: Jingle
+ *   carrier.c    the connection that the bytes take, and the thread that moves them
+ *   inband.c     the bytes within the stream, where no connection can be had */
+
+typedef struct _Inband Inband;
+
+struct _TransferRun
+{
+  Messenger *messenger;
+  guint8     id[SESSION_BYTES_ID]; /* of the newest offer */
+  gboolean   id_open;   /* a connection may come with it, once */
+  Session   *told_on;   /* the stream on which the newest offer was made, or asked for; compared only */
+  Session   *carrier;   /* the connection that we are making */
+  gboolean   called_back; /* they were asked to connect to us, or we do so */
+  Inband    *inband;
+  ByteTask  *task;      /* bytes move */
+  Scan      *scan;      /* what is offered is being counted */
+  GArray    *fds;       /* int: of the sources, -1 where there is only a path; NULL: none */
+  int        folder_fd, out_fd;
+  GSource   *retry;     /* the pause after a broken connection */
+  guint      retry_s;
+  guint      scan_failures; /* of the failures, how many the counting found */
+  gint64     ticked, tick_bytes; /* for the rate */
+  GSource   *burial;    /* LIMIT_TRANSFER_SHOWN_S after the end */
+  guint      changed;   /* TransferChange, not told yet */
+  gboolean   is_new, finished;
+  gboolean   landed;    /* all is in its place, and only has to be stored and said */
+  gboolean   stale;     /* the sources may be others than when they were counted */
+  gboolean   offered;   /* in: the newest offer was not answered */
+};
+
+/* transfer.c */
+GBytes *transfer_pack (GVariant *value); /* for the row; takes a floating one */
+GVariant *transfer_unpack (GBytes *bytes, const GVariantType *type); /* NULL is the empty value */
+void transfer_unpack_all (Transfer *transfer);
+void transfer_tick (Transfer *transfer);
+gboolean transfer_bury (gpointer transfer); /* it is not shown any more */
+void transfer_drop_sources (Transfer *transfer);
+
+/* transfers.c */
+gboolean transfers_load (Messenger *messenger, GError **error);
+void transfers_stop (Messenger *messenger); /* nothing moves any more; what was open goes on with the next start */
+void transfers_free_all (Messenger *messenger);
+void transfers_rest (Messenger *messenger); /* no streams for a while */
+void transfers_block_peer (Messenger *messenger, const Peer *peer);
+void transfers_forget_peer (Messenger *messenger, const Peer *peer);
+void transfers_merge_peer (Messenger *messenger, const Peer *peer, Peer *into);
+Transfer *transfer_new (Messenger *messenger, TransferRow *row, Peer *peer); /* takes @row; in the list */
+Transfer *transfer_with_sid (Messenger *messenger, const Peer *peer, const char *sid);
+void transfer_free (Transfer *transfer);
+Transfer *transfer_read (Messenger *messenger, TransferRow *row); /* takes @row; not in the list, only to be looked at */
+/* transfer_set: another state, stored and told. @reason: of the closed list, or NULL. An end stops whatever goes on. */
+void transfer_set (Transfer *transfer, TransferState state, const char *reason);
+void transfer_changed (Transfer *transfer, TransferChange changed);
+void transfer_save (Transfer *transfer);
+void transfer_stop_moving (Transfer *transfer, const char *reason); /* the task, the connection, the fallback */
+gboolean transfer_is_open (const Transfer *transfer); /* not over */
+void transfers_count_moving (Messenger *messenger, Peer *peer);
+void transfer_retry_later (Transfer *transfer); /* the pause grows */
+void transfer_retry_after (Transfer *transfer, guint seconds);
+void transfer_set_flag (Transfer *transfer, TransferFlag flag, gboolean on);
+void transfer_give_up (Transfer *transfer, TransferState state, const char *reason); /* and tells the peer, now or later */
+void transfer_go_on (Transfer *transfer); /* after a pause */
+void transfer_clean_up (Transfer *transfer);
+void transfer_scan (Transfer *transfer);
+void transfer_add_file (Transfer *transfer, const char *name, gint64 size, gint64 mtime, gboolean folder);
+void transfer_add_failures (Transfer *transfer, GPtrArray *failures); /* ByteFailure */
+void transfer_pack_files (Transfer *transfer); /* into the row */
+void transfer_pack_result (Transfer *transfer);
+char *transfer_dup_manifest (const Transfer *transfer);
+char *transfer_dup_part (const Transfer *transfer);
+char *transfer_name_of (const char *first, guint64 n);
+TransferLinks transfer_links (const Transfer *transfer);
+GArray *transfer_list_sources (Transfer *transfer, GVariant **holder); /* ByteSource, which point into *@holder */
+void transfers_set_expiry (Messenger *messenger);
+void sending_sweep (Messenger *messenger); /* what is left of transfers that are over */
+void transfers_tick (Messenger *messenger); /* progress is told while bytes move */
+char *transfer_dup_target (Transfer *transfer); /* where what comes in goes when nobody says otherwise */
+
+/* offers.c */
+/* offer_arrived: @jingle's files or folders; NULL where there are too many already. offer_decide() follows. */
+Transfer *offer_arrived (Messenger *messenger, Peer *peer, const Jingle *jingle, guint flags);
+void offer_decide (Transfer *transfer); /* policy, quota, or somebody is asked */
+gboolean offers_receive (Messenger *messenger, Session *session, const Node *iq); /* FALSE: not about transfers */
+void offers_pump (Messenger *messenger, Peer *peer);     /* there is a stream: what has to be said */
+void offers_ended (Messenger *messenger, Session *session);
+void offer_make (Transfer *transfer);                    /* (again), if there is a stream */
+void offer_accept (Transfer *transfer);                  /* bytes may come */
+void offer_terminate (Transfer *transfer);               /* it is over, and they should know */
+void offer_inform (Transfer *transfer, JingleSays says, const char *why);
+void offer_fall_back (Transfer *transfer);               /* neither side can connect: in-band */
+
+/* carrier.c */
+void carrier_connect (Transfer *transfer);               /* to them, with the newest id */
+void carrier_take (Messenger *messenger, Session *session, const guint8 *id); /* somebody connected, or we did */
+void carrier_start (Transfer *transfer, ByteLink *link); /* takes it */
+void carrier_drop (Transfer *transfer);
+
+/* inband.c */
+/* inband_begin: and the thread. @opens: we say so first. */
+void inband_begin (Transfer *transfer, Session *session, const char *sid, guint block_size, gboolean opens);
+void inband_drop (Transfer *transfer);
+Session *inband_session (Inband *inband);
+gboolean inband_receive (Messenger *messenger, Session *session, const Node *iq); /* FALSE: not of XEP-0047 */

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Files, folders and pipes go over: whoever says no, pauses, cancels, restarts or loses the connection, both sides know what became of it. */
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/transfers.h"
+#include "pair.h"
+#include "transfer/reason.h"
+
+#define LARGE (8 * 1024 * 1024)
+#define HELD (1024 * 1024) /* where it stands still */
+
+typedef struct
+{
+  Side   *juliet, *romeo; /* she sends */
+  Proxy  *to_romeo, *to_juliet;
+  char   *from, *to;      /* folders */
+  guint64 sent, got;      /* the transfer, as either knows it */
+} Scene;
+
+/* Files -------------------------------------------------------------------------------------------------------- */
+
+static char *
+path_in (const char *folder, const char *name)
+{
+  return g_build_filename (folder, name, NULL);
+}
+
+static void
+write_file (const char *folder, const char *name, gsize size)
+{
+  g_autofree char *path = path_in (folder, name);
+  g_autofree char *bytes = g_malloc (size + 1);
+  g_autoptr (GRand) rand = g_rand_new_with_seed ((guint32) size);
+  g_autoptr (GError) error = NULL;
+
+  for (gsize i = 0; i + 4 <= size; i += 4)
+    {
+      guint32 word = g_rand_int (rand);
+
+      memcpy (bytes + i, &word, 4);
+    }
+  g_file_set_contents (path, bytes, (gssize) size, &error);
+  g_assert_no_error (error);
+}
+
+static void
+assert_same (Scene *scene, const char *name, const char *as)
+{
+  g_autofree char *here = path_in (scene->from, name), *there = path_in (scene->to, as);
+  g_autofree char *a = NULL, *b = NULL;
+  gsize a_len = 0, b_len = 0;
+
+  g_assert_true (g_file_get_contents (here, &a, &a_len, NULL));
+  g_assert_true (g_file_get_contents (there, &b, &b_len, NULL));
+  g_assert_cmpmem (a, a_len, b, b_len);
+}
+
+static guint
+count_files (const char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (dir) != NULL)
+    n++;
+  return n;
+}
+
+/* The scene ------------------------------------------------------------------------------------------------------ */
+
+static void
+on_added (Messenger *messenger, Transfer *transfer, Scene *scene)
+{
+  if (transfer->row->direction == DIRECTION_IN)
+    scene->got = transfer->row->id;
+}
+
+static void
+follow (Scene *scene)
+{
+  g_signal_connect (scene->romeo->messenger, "transfer-added", G_CALLBACK (on_added), scene);
+}
+
+static void
+scene_open (Scene *scene, SideKind kind)
+{
+  g_autofree char *name = NULL;
+
+  *scene = (Scene){ .juliet = side_new ("juliet@pronto", kind), .romeo = side_new ("romeo@forza", kind) };
+  scene->to_romeo = proxy_new (messenger_port (scene->romeo->messenger), PROXY_WHOLE, NULL, NULL);
+  scene->to_juliet = proxy_new (messenger_port (scene->juliet->messenger), PROXY_WHOLE, NULL, NULL);
+  side_add (scene->romeo, proxy_port (scene->to_juliet));
+  side_add (scene->juliet, proxy_port (scene->to_romeo));
+  side_meet (scene->juliet, scene->romeo);
+  scene->from = g_dir_make_tmp ("hearby-from-XXXXXX", NULL);
+  scene->to = g_dir_make_tmp ("hearby-to-XXXXXX", NULL);
+  follow (scene);
+}
+
+static void
+remove_tree (char *folder)
+{
+  const char *argv[] = { "rm", "-rf", folder, NULL };
+
+  g_spawn_sync (NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
+  g_free (folder);
+}
+
+static void
+scene_close (Scene *scene)
+{
+  side_free (scene->juliet);
+  side_free (scene->romeo);
+  proxy_free (scene->to_romeo);
+  proxy_free (scene->to_juliet);
+  remove_tree (scene->from);
+  remove_tree (scene->to);
+}
+
+static Transfer *
+sent (Scene *scene)
+{
+  return transfers_find (scene->juliet->messenger, scene->sent);
+}
+
+static Transfer *
+got (Scene *scene)
+{
+  return transfers_find (scene->romeo->messenger, scene->got);
+}
+
+static gboolean
+is (const Transfer *transfer, TransferState state, const char *reason)
+{
+  return transfer != NULL && transfer->row->state == state && g_strcmp0 (transfer->row->reason != NULL ? transfer->row->reason : "", reason) == 0;
+}
+
+static void
+offer (Scene *scene, const char *name, int fd)
+{
+  g_autofree char *path = fd < 0 ? path_in (scene->from, name) : NULL;
+  TransferSource source = { name, path, fd };
+  TransferOptions options = { 0 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GArray) ids = transfers_offer (scene->juliet->messenger, &scene->juliet->peer, 1, &source, 1, &options, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (ids->len, ==, 1);
+  scene->sent = g_array_index (ids, guint64, 0);
+}
+
+static void
+offer_and_see (Scene *scene, const char *name)
+{
+  offer (scene, name, -1);
+  side_wait (is (sent (scene), TRANSFER_OFFERED, "") && is (got (scene), TRANSFER_OFFERED, ""));
+}
+
+static void
+accept (Scene *scene)
+{
+  TransferTarget target = { scene->to, -1, -1 };
+  g_autoptr (GError) error = NULL;
+
+  transfers_accept (scene->romeo->messenger, got (scene), &target, &error);
+  g_assert_no_error (error);
+}
+
+static void
+wait_for (Scene *scene, TransferState here, const char *why_here, TransferState there, const char *why_there)
+{
+  side_wait (is (sent (scene), here, why_here) && is (got (scene), there, why_there));
+}
+
+static void
+wait_complete (Scene *scene)
+{
+  wait_for (scene, TRANSFER_COMPLETE, "", TRANSFER_COMPLETE, "");
+}
+
+/* What happens ------------------------------------------------------------------------------------------------------ */
+
+static void
+test_one_file (void)
+{
+  Scene scene;
+
+  scene_open (&scene, SIDE_SECURE);
+  write_file (scene.from, "report.pdf", 100 * 1000);
+  offer_and_see (&scene, "report.pdf");
+  g_assert_cmpstr (got (&scene)->row->name, ==, "report.pdf");
+  g_assert_cmpint (got (&scene)->row->size, ==, 100 * 1000);
+  accept (&scene);
+  wait_complete (&scene);
+  assert_same (&scene, "report.pdf", "report.pdf");
+  g_assert_cmpuint (count_files (scene.to), ==, 1);
+  g_assert_cmpint (sent (&scene)->row->transferred, ==, 100 * 1000);
+  g_assert_true (g_str_has_suffix (got (&scene)->paths[0], "/report.pdf"));
+  scene_close (&scene);
+}
+
+static void
+test_never_over (void)
+{
+  Scene scene;
+
+  scene_open (&scene, SIDE_SECURE);
+  write_file (scene.from, "a.txt", 10);
+  write_file (scene.to, "a.txt", 20);
+  offer_and_see (&scene, "a.txt");
+  accept (&scene);
+  wait_complete (&scene);
+  assert_same (&scene, "a.txt", "a (1).txt");
+  scene_close (&scene);
+}
+
+static void
+test_folder (void)
+{
+  g_autofree char *inner = NULL, *empty = NULL;
+  Scene scene;
+
+  scene_open (&scene, SIDE_SECURE);
+  inner = path_in (scene.from, "photos/.hidden/deep");
+  empty = path_in (scene.from, "photos/empty");
+  g_assert_cmpint (g_mkdir_with_parents (inner, 0755), ==, 0);
+  g_assert_cmpint (g_mkdir_with_parents (empty, 0755), ==, 0);
+  write_file (scene.from, "photos/a", 1);
+  write_file (scene.from, "photos/nothing", 0);
+  write_file (inner, "b", 70000);
+  offer_and_see (&scene, "photos");
+  accept (&scene);
+  wait_complete (&scene);
+  assert_same (&scene, "photos/a", "photos/a");
+  assert_same (&scene, "photos/nothing", "photos/nothing");
+  assert_same (&scene, "photos/.hidden/deep/b", "photos/.hidden/deep/b");
+  g_clear_pointer (&empty, g_free);
+  empty = path_in (scene.to, "photos/empty");
+  g_assert_true (g_file_test (empty, G_FILE_TEST_IS_DIR));
+  scene_close (&scene);
+}
+
+static void
+test_no (void)
+{
+  g_autoptr (GError) error = NULL;
+  Scene scene;
+
+  scene_open (&scene, SIDE_SECURE);
+  write_file (scene.from, "a", 10);
+  offer_and_see (&scene, "a");
+  transfers_reject (scene.romeo->messenger, got (&scene), &error);
+  g_assert_no_error (error);
+  wait_for (&scene, TRANSFER_REJECTED, REASON_DECLINED, TRANSFER_REJECTED, REASON_DECLINED);
+  scene_close (&scene);
+}
+
+static gboolean
+has_begun (Scene *scene)
+{
+  return is (sent (scene), TRANSFER_ACTIVE, "") && is (got (scene), TRANSFER_ACTIVE, "");
+}
+
+/* A part of it is over, and the rest does not come. */
+static void
+begin_large (Scene *scene)
+{
+  scene_open (scene, SIDE_SECURE);
+  proxy_hold_above (scene->to_romeo, HELD);
+  proxy_hold_above (scene->to_juliet, HELD);
+  write_file (scene->from, "large", LARGE);
+  offer_and_see (scene, "large");
+  accept (scene);
+  side_wait (has_begun (scene));
+}
+
+static void
+go_on (Scene *scene)
+{
+  proxy_release (scene->to_romeo);
+  proxy_release (scene->to_juliet);
+}
+
+static void
+test_cancel (gconstpointer who)
+{
+  gboolean ours = GPOINTER_TO_INT (who);
+  g_autoptr (GError) error = NULL;
+  Scene scene;
+
+  begin_large (&scene);
+  transfers_cancel (ours ? scene.juliet->messenger : scene.romeo->messenger, ours ? sent (&scene) : got (&scene), &error);
+  g_assert_no_error (error);
+  wait_for (&scene, TRANSFER_CANCELED, ours ? REASON_CANCELED : REASON_PEER_CANCELED, TRANSFER_CANCELED,
+            ours ? REASON_PEER_CANCELED : REASON_CANCELED);
+  side_wait (count_files (scene.to) == 0);
+  scene_close (&scene);
+}
+
+static void
+test_both_cancel (void)
+{
+  g_autoptr (GError) error = NULL;
+  Scene scene;
+
+  begin_large (&scene);
+  transfers_cancel (scene.juliet->messenger, sent (&scene), &error);
+  g_assert_no_error (error);
+  transfers_cancel (scene.romeo->messenger, got (&scene), &error);
+  g_assert_no_error (error);
+  wait_for (&scene, TRANSFER_CANCELED, REASON_CANCELED, TRANSFER_CANCELED, REASON_CANCELED);
+  side_wait (count_files (scene.to) == 0);
+  scene_close (&scene);
+}
+
+static void
+test_pause (gconstpointer who)
+{
+  gboolean ours = GPOINTER_TO_INT (who);
+  g_autoptr (GError) error = NULL;
+  Messenger *messenger;
+  Scene scene;
+
+  begin_large (&scene);
+  messenger = ours ? scene.juliet->messenger : scene.romeo->messenger;
+  transfers_pause (messenger, ours ? sent (&scene) : got (&scene), &error);
+  g_assert_no_error (error);
+  wait_for (&scene, TRANSFER_PAUSED, ours ? REASON_PAUSED : REASON_PEER_PAUSED, TRANSFER_PAUSED, ours ? REASON_PEER_PAUSED : REASON_PAUSED);
+  go_on (&scene);
+  g_assert_false (transfers_resume (ours ? scene.romeo->messenger : scene.juliet->messenger, ours ? got (&scene) : sent (&scene), NULL));
+  transfers_resume (messenger, ours ? sent (&scene) : got (&scene), &error);
+  g_assert_no_error (error);
+  wait_complete (&scene);
+  assert_same (&scene, "large", "large");
+  scene_close (&scene);
+}
+
+static void
+test_restart (gconstpointer who)
+{
+  gboolean ours = GPOINTER_TO_INT (who);
+  Scene scene;
+
+  begin_large (&scene);
+  side_restart (ours ? scene.juliet : scene.romeo);
+  if (!ours)
+    follow (&scene);
+  go_on (&scene);
+  side_wait (is (sent (&scene), TRANSFER_COMPLETE, "") && is (got (&scene), TRANSFER_COMPLETE, ""));
+  assert_same (&scene, "large", "large");
+  g_assert_cmpuint (count_files (scene.to), ==, 1);
+  scene_close (&scene);
+}
+
+/* So that it is there again where it was. */
+static void
+keep_port (Side *side)
+{
+  g_autofree char *port = g_strdup_printf ("%u", messenger_port (side->messenger));
+
+  side_configure (side, "port", port);
+}
+
+static void
+test_away (void)
+{
+  Scene scene;
+
+  scene_open (&scene, SIDE_SECURE);
+  keep_port (scene.juliet);
+  keep_port (scene.romeo);
+  write_file (scene.from, "a", 1000);
+  side_stop (scene.romeo);
+  offer (&scene, "a", -1);
+  side_start (scene.romeo);
+  follow (&scene);
+  side_wait (is (sent (&scene), TRANSFER_OFFERED, "") && is (got (&scene), TRANSFER_OFFERED, ""));
+  side_stop (scene.juliet);
+  accept (&scene); /* while she is away */
+  side_start (scene.juliet);
+  side_wait (is (sent (&scene), TRANSFER_COMPLETE, "") && is (got (&scene), TRANSFER_COMPLETE, ""));
+  assert_same (&scene, "a", "a");
+  scene_close (&scene);
+}
+
+static void
+test_pipe (void)
+{
+  g_autoptr (GError) error = NULL;
+  char read_back[32] = "";
+  int in[2], out[2];
+  Scene scene;
+  TransferTarget target = { NULL, -1, -1 };
+
+  scene_open (&scene, SIDE_SECURE);
+  g_assert_cmpint (pipe2 (in, O_CLOEXEC), ==, 0);
+  g_assert_cmpint (pipe2 (out, O_CLOEXEC), ==, 0);
+  offer (&scene, "words", in[0]);
+  side_wait (is (got (&scene), TRANSFER_OFFERED, ""));
+  g_assert_cmpint (got (&scene)->row->size, ==, -1);
+  target.out_fd = out[1];
+  transfers_accept (scene.romeo->messenger, got (&scene), &target, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (write (in[1], "through the air", 15), ==, 15);
+  close (in[1]);
+  wait_complete (&scene);
+  g_assert_cmpint (read (out[0], read_back, sizeof read_back - 1), ==, 15);
+  g_assert_cmpstr (read_back, ==, "through the air");
+  g_assert_cmpint (read (out[0], read_back, 1), ==, 0);
+  close (out[0]);
+  scene_close (&scene);
+}
+
+static void
+test_policy (void)
+{
+  g_autoptr (GError) error = NULL;
+  Scene scene;
+
+  scene_open (&scene, SIDE_SECURE);
+  write_file (scene.from, "small", 1000);
+  write_file (scene.from, "big", 3000);
+  transfers_set_policy (scene.romeo->messenger, scene.romeo->peer, FILES_AUTO, 2000, scene.to, 3500, &error);
+  g_assert_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_VERIFIED); /* nobody ever wrote to her */
+  g_clear_error (&error);
+  side_send (scene.romeo, "hello");
+  transfers_set_policy (scene.romeo->messenger, scene.romeo->peer, FILES_AUTO, 2000, scene.to, 3500, &error);
+  g_assert_no_error (error);
+  offer (&scene, "small", -1);
+  side_wait (is (sent (&scene), TRANSFER_COMPLETE, ""));
+  assert_same (&scene, "small", "small");
+  offer (&scene, "big", -1); /* above the limit: somebody is asked; with what came above the quota: no */
+  side_wait (is (sent (&scene), TRANSFER_REJECTED, REASON_QUOTA));
+  transfers_set_policy (scene.romeo->messenger, scene.romeo->peer, FILES_AUTO, 2000, scene.to, 0, &error);
+  offer_and_see (&scene, "big");
+  scene_close (&scene);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autofree char *home = g_dir_make_tmp ("hearby-home-XXXXXX", NULL);
+  int result;
+
+  g_setenv ("XDG_DATA_HOME", home, TRUE);
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/transfers/one-file", test_one_file);
+  g_test_add_func ("/transfers/never-over", test_never_over);
+  g_test_add_func ("/transfers/folder", test_folder);
+  g_test_add_func ("/transfers/no", test_no);
+  g_test_add_data_func ("/transfers/cancel/sender", GINT_TO_POINTER (TRUE), test_cancel);
+  g_test_add_data_func ("/transfers/cancel/receiver", GINT_TO_POINTER (FALSE), test_cancel);
+  g_test_add_func ("/transfers/cancel/both", test_both_cancel);
+  g_test_add_data_func ("/transfers/pause/sender", GINT_TO_POINTER (TRUE), test_pause);
+  g_test_add_data_func ("/transfers/pause/receiver", GINT_TO_POINTER (FALSE), test_pause);
+  g_test_add_data_func ("/transfers/restart/sender", GINT_TO_POINTER (TRUE), test_restart);
+  g_test_add_data_func ("/transfers/restart/receiver", GINT_TO_POINTER (FALSE), test_restart);
+  g_test_add_func ("/transfers/away", test_away);
+  g_test_add_func ("/transfers/pipe", test_pipe);
+  g_test_add_func ("/transfers/policy", test_policy);
+  result = g_test_run ();
+  remove_tree (g_steal_pointer (&home));
+  return result;
+}
