@@ -87,8 +87,8 @@ typedef struct
   GHashTable *top_names;
   guint64 since_space; /* bytes */
   gboolean allocates;
-  char *only; /* the path of the one file there is; NULL: there are more, or none */
-  guint64 files;
+  guint64 files; /* that came whole */
+  char *only;    /* the path of the one that did; NULL: there are more, or none */
 
   GArray *failed; /* Failed: what the sender does not know */
   ByteProgress progress;
@@ -439,9 +439,6 @@ begin_file (Receiver *r, FrameBody *body, char *path)
   r->file.continued = body->offset > 0;
   r->file.done = r->file.begun = (gint64)body->offset;
   r->progress.bytes += body->offset;
-  r->files++;
-  g_free (r->only);
-  r->only = r->files == 1 ? g_strdup (path) : NULL;
   if (r->file.entry.size > (gint64)ALLOCATE_MIN && !has_space_for (r, (guint64)(r->file.entry.size - r->file.done)))
     return FALSE;
   return open_file (r, body->offset);
@@ -523,6 +520,14 @@ has_hash (Receiver *r, const FrameBody *end)
   return memcmp (hash, end->hash, FRAME_HASH) == 0;
 }
 
+static void
+note_complete (Receiver *r, const char *path)
+{
+  r->files++;
+  g_free (r->only);
+  r->only = r->files == 1 ? g_strdup (path) : NULL;
+}
+
 static gboolean
 complete_file (Receiver *r, const FrameBody *end)
 {
@@ -535,6 +540,7 @@ complete_file (Receiver *r, const FrameBody *end)
   if (!landing_complete_file (r->landing, file->fd, file->path, &file->entry, file->continued))
     return fail_file (r, errno);
   add_top (r, file->path);
+  note_complete (r, file->path);
   return TRUE;
 }
 
@@ -714,11 +720,12 @@ move (Receiver *r)
 static gboolean
 sync_it (Receiver *r)
 {
-  int fd = landing_sync_fd (r->landing, r->files == 1 ? r->only : NULL);
+  gboolean one = r->files == 1 && r->have_entries == 0;
+  int fd = landing_sync_fd (r->landing, one ? r->only : NULL);
   int code = fd < 0 ? errno : 0;
 
   if (fd >= 0)
-    code = syncing_wait (r->link, fd, r->files == 1);
+    code = syncing_wait (r->link, fd, one);
   if (byte_link_end (r->link) != LINK_UP)
     return FALSE;
   return code == 0 || give_up_errno (r, code);
@@ -736,7 +743,7 @@ land (Receiver *r)
       r->out_fd = -1;
       return TRUE;
     }
-  if (r->files > 0 && !sync_it (r))
+  if (r->files + r->have_entries > 0 && !landing_has_landed (r->landing) && !sync_it (r))
     return FALSE;
   return landing_land (r->landing, r->tops, r->outcome.paths) || give_up_errno (r, errno);
 }
@@ -879,6 +886,8 @@ end_of_link (Receiver *r)
 {
   const char *stopped = byte_task_stop_reason (r->task);
 
+  if (stopped != NULL) /* both may have had enough at the same moment */
+    give_up (r, BYTE_END_STOPPED, stopped, NULL);
   switch (byte_link_end (r->link))
     {
     case LINK_PEER:
@@ -892,7 +901,7 @@ end_of_link (Receiver *r)
       break;
     case LINK_UP: /* while it was not looked at */
     case LINK_WOKEN:
-      give_up (r, BYTE_END_STOPPED, stopped != NULL ? stopped : REASON_NONE, NULL);
+      give_up (r, BYTE_END_STOPPED, REASON_NONE, NULL);
       break;
     case LINK_BROKEN:
     case LINK_CUT:

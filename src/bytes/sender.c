@@ -609,6 +609,8 @@ end_of_link (Sender *s)
 {
   const char *stopped = byte_task_stop_reason (s->task);
 
+  if (stopped != NULL) /* both may have had enough at the same moment */
+    give_up (s, BYTE_END_STOPPED, stopped, NULL);
   switch (byte_link_end (s->link))
     {
     case LINK_PEER:
@@ -622,7 +624,7 @@ end_of_link (Sender *s)
       break;
     case LINK_UP:
     case LINK_WOKEN:
-      give_up (s, BYTE_END_STOPPED, stopped != NULL ? stopped : REASON_NONE, NULL);
+      give_up (s, BYTE_END_STOPPED, REASON_NONE, NULL);
       break;
     case LINK_BROKEN:
     case LINK_CUT:

@@ -25,9 +25,10 @@ typedef struct
 
 typedef enum
 {
-  BYTE_END_LANDED,       /* receiver only, and not the end: all is in its final place, see byte_task_confirm() */
+  BYTE_END_LANDED,       /* receiver only, and not the end: all is in its final place, see byte_task_confirm(). Whatever comes after
+                            it, here the transfer is complete */
   BYTE_END_DONE,         /* both sides know: complete, but for what is in failures */
-  BYTE_END_CUT,          /* no connection any more; reason connection-lost or stalled. After LANDED: complete here all the same */
+  BYTE_END_CUT,          /* no connection any more; reason connection-lost or stalled */
   BYTE_END_STOPPED,      /* by byte_task_stop(); reason as given there */
   BYTE_END_PEER_STOPPED, /* reason: as the peer said, "protocol" where that is none we know */
   BYTE_END_NO_SPACE,     /* receiver: reason no-space, what came is kept; the sender sees PEER_STOPPED no-space */

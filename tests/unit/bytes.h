@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "bytes/receiver.h"
 #include "bytes/sender.h"
 

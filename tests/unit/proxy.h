@@ -1,71 +1,67 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <poll.h>
-
 #include "bytes.h"
 
 /* What lies between the two ends: carries at most so many bytes each way, then cuts both. */
 
+typedef struct _Proxy Proxy;
+
 typedef struct
 {
-  int ends[2];             /* towards the sender, the receiver */
-  gsize limits[2];         /* bytes from the sender, from the receiver; G_MAXSIZE: all */
-  GByteArray *carried[2];  /* what came from each; NULL: not kept */
-  gsize n[2];
+  Proxy *proxy;
+  guint from;
   GThread *thread;
-} Proxy;
+} Carrier;
 
-/* FALSE: it is over. */
-static inline gboolean
-proxy_carry (Proxy *proxy, guint from)
+struct _Proxy
 {
-  guint8 bytes[16384];
-  gsize left = proxy->limits[from] - proxy->n[from];
-  ssize_t n = read (proxy->ends[from], bytes, MIN (sizeof bytes, left));
+  gsize limits[2];        /* bytes from the sender, from the receiver; G_MAXSIZE: all */
+  GByteArray *carried[2]; /* what came from each; NULL: not kept */
+  int ends[2];            /* towards the sender, the receiver */
+  gsize n[2];
+  Carrier carriers[2];
+};
 
-  if (n <= 0)
-    return FALSE;
-  if (proxy->carried[from] != NULL)
-    g_byte_array_append (proxy->carried[from], bytes, (guint)n);
-  for (ssize_t at = 0; at < n;)
+static inline gboolean
+send_on (int fd, const guint8 *bytes, gsize len)
+{
+  while (len > 0)
     {
-      ssize_t m = send (proxy->ends[!from], bytes + at, (gsize)(n - at), MSG_NOSIGNAL);
+      ssize_t n = send (fd, bytes, len, MSG_NOSIGNAL);
 
-      if (m <= 0)
+      if (n <= 0)
         return FALSE;
-      at += m;
+      bytes += n;
+      len -= (gsize)n;
     }
-  proxy->n[from] += (gsize)n;
-  return proxy->n[from] < proxy->limits[from];
+  return TRUE;
 }
 
+/* One way. At the limit both are cut; the end of one side goes on to the other. */
 static inline gpointer
-proxy_run (gpointer data)
+carry (gpointer data)
 {
-  Proxy *proxy = data;
-  struct pollfd fds[2] = { { proxy->ends[0], POLLIN, 0 }, { proxy->ends[1], POLLIN, 0 } };
-  gboolean open[2] = { TRUE, TRUE };
+  Carrier *carrier = data;
+  Proxy *proxy = carrier->proxy;
+  guint from = carrier->from;
+  guint8 bytes[16384];
 
-  for (guint i = 0; i < 2; i++)
-    if (proxy->limits[i] == 0)
-      open[0] = open[1] = FALSE;
-  while (open[0] || open[1])
+  while (proxy->n[from] < proxy->limits[from])
     {
-      if (poll (fds, 2, -1) < 0)
-        continue;
-      for (guint i = 0; i < 2; i++)
-        if (fds[i].revents != 0 && !proxy_carry (proxy, i))
-          {
-            if (proxy->n[i] >= proxy->limits[i])
-              open[0] = open[1] = FALSE; /* cut */
-            shutdown (proxy->ends[!i], SHUT_WR);
-            open[i] = FALSE;
-            fds[i].fd = -1;
-          }
+      ssize_t n = read (proxy->ends[from], bytes, MIN (sizeof bytes, proxy->limits[from] - proxy->n[from]));
+
+      if (n <= 0 || !send_on (proxy->ends[!from], bytes, (gsize)n))
+        {
+          shutdown (proxy->ends[!from], SHUT_WR);
+          return NULL;
+        }
+      if (proxy->carried[from] != NULL)
+        g_byte_array_append (proxy->carried[from], bytes, (guint)n);
+      proxy->n[from] += (gsize)n;
     }
-  close (proxy->ends[0]);
-  close (proxy->ends[1]);
+  shutdown (proxy->ends[0], SHUT_RDWR);
+  shutdown (proxy->ends[1], SHUT_RDWR);
   return NULL;
 }
 
@@ -82,7 +78,21 @@ proxy_start (Proxy *proxy, int fds[2])
       proxy->ends[i] = pair[1];
       proxy->n[i] = 0;
     }
-  proxy->thread = g_thread_new ("proxy", proxy_run, proxy);
+  for (guint i = 0; i < 2; i++)
+    {
+      proxy->carriers[i] = (Carrier){ proxy, i, NULL };
+      proxy->carriers[i].thread = g_thread_new ("carrier", carry, &proxy->carriers[i]);
+    }
+}
+
+/* proxy_end: after both ends were closed. */
+static inline void
+proxy_end (Proxy *proxy)
+{
+  for (guint i = 0; i < 2; i++)
+    g_thread_join (proxy->carriers[i].thread);
+  close (proxy->ends[0]);
+  close (proxy->ends[1]);
 }
 
 /* One try of @scene through @proxy. */
@@ -95,5 +105,5 @@ proxy_try (Proxy *proxy, Scene *scene, gboolean plain)
   scene_start_sender (scene, fds[0], plain);
   scene_start_receiver (scene, fds[1], plain);
   scene_wait (scene);
-  g_thread_join (proxy->thread);
+  proxy_end (proxy);
 }

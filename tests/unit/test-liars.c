@@ -357,6 +357,7 @@ lie_to_receiver (Scene *scene, const Liar *liar, const char *reason)
   scene->entries = ENTRIES;
   scene_start_receiver (scene, fds[1], TRUE);
   g_assert_cmpint (write (fds[0], liar->said->data, liar->said->len), ==, liar->said->len);
+  shutdown (fds[0], SHUT_WR);
   scene_wait (scene);
   assert_stopped (fds[0], reason);
   close (fds[0]);
@@ -527,6 +528,7 @@ test_receiver (gconstpointer data)
   start_sender (&scene, fds);
   receivers[GPOINTER_TO_UINT (data)].lie (&liar);
   g_assert_cmpint (write (fds[1], liar.said->data, liar.said->len), ==, liar.said->len);
+  shutdown (fds[1], SHUT_WR);
   scene_wait (&scene);
   assert_stopped (fds[1], "protocol");
   close (fds[1]);
