@@ -67,6 +67,11 @@
 #define LIMIT_CLIENT_ANSWERS 256        /* messages that wait for it; more: its calls wait too */
 #define LIMIT_CLIENTS 256               /* connections to the private socket */
 #define LIMIT_CALL_VALUES 65536         /* in the arguments of one call, containers and what is in them */
+#define LIMIT_CALL_DESCRIPTORS 16       /* files in one call of SendFiles: a message bus passes no more at once */
+#define LIMIT_BATCH 64                  /* a caller's word for transfers that belong together */
+#define LIMIT_SHOWN_NAMES 1000          /* in one list of a transfer that the bus shows, and */
+#define LIMIT_SHOWN_TEXT (128 * 1024)   /* bytes of them */
+#define LIMIT_AGENT_S 300               /* for an agent to say what becomes of an offer */
 #define LIMIT_TRACE (4 * 1024 * 1024)   /* bytes a trace may lag behind before it is cut */
 #define LIMIT_SETTLE_MS 3000            /* the first complete look at the link */
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bus/call.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -19,6 +22,12 @@ call_conversation_path (gint64 id)
   return g_strdup_printf (BUS_CONVERSATIONS "/p%" G_GINT64_FORMAT, id);
 }
 
+char *
+call_transfer_path (guint64 id)
+{
+  return g_strdup_printf (BUS_TRANSFERS "/%" G_GUINT64_FORMAT, id);
+}
+
 /* "p12" */
 Peer *
 call_peer_of_node (Messenger *messenger, const char *node)
@@ -30,6 +39,18 @@ call_peer_of_node (Messenger *messenger, const char *node)
     return NULL;
   id = g_ascii_strtoll (node + 1, &end, 10);
   return *end == '\0' ? roster_by_id (messenger_roster (messenger), id) : NULL;
+}
+
+Transfer *
+call_transfer_of_node (Messenger *messenger, const char *node)
+{
+  char *end;
+  guint64 id;
+
+  if (!g_ascii_isdigit (node[0]) || node[0] == '0') /* one path for each */
+    return NULL;
+  id = g_ascii_strtoull (node, &end, 10);
+  return *end == '\0' ? transfers_find (messenger, id) : NULL;
 }
 
 GPtrArray *
@@ -97,6 +118,64 @@ call_option_string (GVariant *options, const char *name)
   return value != NULL ? g_variant_dup_string (value, NULL) : NULL;
 }
 
+char *
+call_dup_bytes (GVariant *value)
+{
+  gsize len;
+  const char *bytes = g_variant_get_fixed_array (value, &len, 1);
+
+  return len > 0 && memchr (bytes, '\0', len) == NULL ? g_strndup (bytes, len) : NULL;
+}
+
+char *
+call_path (GVariant *options, const char *name, GError **error)
+{
+  g_autofree char *bytes_name = g_strconcat (name, "_bytes", NULL);
+  g_autoptr (GVariant) bytes = call_option (options, bytes_name, G_VARIANT_TYPE_BYTESTRING);
+  g_autofree char *path = bytes != NULL ? call_dup_bytes (bytes) : call_option_string (options, name);
+
+  if ((bytes == NULL && path == NULL) || call_check_path (path, error))
+    return g_steal_pointer (&path);
+  return NULL;
+}
+
+gboolean
+call_check_path (const char *path, GError **error)
+{
+  if (path != NULL && path[0] == '/' && strlen (path) < PATH_MAX)
+    return TRUE;
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "'%s' is no absolute path", path != NULL ? path : "");
+  return FALSE;
+}
+
+gboolean
+call_peer_ids (Messenger *messenger, GVariant *options, GArray **ids, GError **error)
+{
+  g_autoptr (GVariant) paths = call_option (options, "peers", G_VARIANT_TYPE_OBJECT_PATH_ARRAY);
+  g_autoptr (GPtrArray) peers = NULL;
+
+  *ids = NULL;
+  if (paths == NULL)
+    return TRUE;
+  peers = call_peers (messenger, paths, error);
+  if (peers == NULL)
+    return FALSE;
+  *ids = g_array_new (FALSE, FALSE, sizeof (gint64));
+  for (guint i = 0; i < peers->len; i++)
+    g_array_append_val (*ids, ((Peer *) g_ptr_array_index (peers, i))->row->id);
+  return TRUE;
+}
+
+int
+call_copy_descriptor (int fd, GError **error)
+{
+  int copy = fcntl (fd, F_DUPFD_CLOEXEC, 3);
+
+  if (copy < 0)
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FAILED, "the descriptor cannot be taken: %s", g_strerror (errno));
+  return copy;
+}
+
 /* An option that has to be understood and is not. */
 char *
 call_find_unknown_demand (GVariant *arguments, const char *known)
@@ -116,6 +195,35 @@ call_find_unknown_demand (GVariant *arguments, const char *known)
   return NULL;
 }
 
+/* Files ------------------------------------------------------------------------------------------------------------ */
+
+void
+call_append_text (sd_bus_message *to, const char *bytes)
+{
+  g_autofree char *text = bytes != NULL ? g_utf8_make_valid (bytes, -1) : NULL;
+
+  sd_bus_message_append (to, "s", text);
+}
+
+void
+call_append_bytes (sd_bus_message *to, const char *bytes)
+{
+  gsize len = bytes != NULL && !g_utf8_validate (bytes, -1, NULL) ? strlen (bytes) : 0;
+
+  sd_bus_message_append_array (to, 'y', bytes, len);
+}
+
+void
+call_append_bytes_entry (sd_bus_message *to, const char *key, const char *bytes)
+{
+  sd_bus_message_open_container (to, 'e', "sv");
+  sd_bus_message_append (to, "s", key);
+  sd_bus_message_open_container (to, 'v', "ay");
+  call_append_bytes (to, bytes);
+  sd_bus_message_close_container (to);
+  sd_bus_message_close_container (to);
+}
+
 /* Replies ---------------------------------------------------------------------------------------------------------- */
 
 sd_bus_message *
@@ -133,8 +241,9 @@ call_reply (const Call *call, sd_bus_message *answer)
 {
   g_autoptr (sd_bus_message) whole = answer != NULL ? answer : call_answer (call);
 
-  if (sd_bus_message_get_expect_reply (call->message) > 0)
-    sd_bus_send (sd_bus_message_get_bus (call->message), whole, NULL); /* who asked may be gone */
+  if (sd_bus_message_get_expect_reply (call->message) > 0
+      && sd_bus_send (sd_bus_message_get_bus (call->message), whole, NULL) < 0) /* then this fails too where who asked is gone */
+    sd_bus_reply_method_errorf (call->message, ERROR_DBUS_PREFIX "Failed", "the answer is larger than a message may be");
 }
 
 static void

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "bus/api.h"
 #include "bus/service.h"
+#include "bus/transfer-bus.h"
 
 /* org.hearby.Manager1 */
 
@@ -21,7 +22,7 @@ append_features (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
   static const char *const features[]
       = { "messages", "receipts", "chat-states", "markers", "correction", "consumers", "search", "addresses", "trace",
-          "encryption", "verification", NULL };
+          "encryption", "verification", "transfers", "agents", NULL };
 
   sd_bus_message_append_strv (to, (char **) features);
 }
@@ -398,6 +399,30 @@ handle_acknowledge (const Call *call)
 }
 
 static void
+handle_register_agent (const Call *call)
+{
+  GError *error = NULL;
+  const char *path;
+  gboolean done;
+
+  g_variant_get_child (call->arguments, 0, "&o", &path);
+  done = agents_register (service_agents (call->service), call, path, &error);
+  finish (call, done, error);
+}
+
+static void
+handle_unregister_agent (const Call *call)
+{
+  GError *error = NULL;
+  const char *path;
+  gboolean done;
+
+  g_variant_get_child (call->arguments, 0, "&o", &path);
+  done = agents_unregister (service_agents (call->service), call, path, &error);
+  finish (call, done, error);
+}
+
+static void
 on_joined (const GError *error, gpointer call)
 {
   if (error != NULL)
@@ -445,6 +470,12 @@ manager_interface (void)
     { "CancelMessage", handle_cancel_message, NULL },
     { "ListMessages", handle_list_messages, "since_seq before_seq peers since until search incoming unread newest limit consumer" },
     { "Acknowledge", handle_acknowledge, NULL },
+    { "SendFiles", transfer_handle_send_files, "id expire plaintext now checksum links batch" },
+    { "SendPaths", transfer_handle_send_paths, "id expire plaintext now checksum links batch path_bytes name" },
+    { "ListTransfers", transfer_handle_list, "ids key peers open changed before limit" },
+    { "RetryTransfer", transfer_handle_retry, NULL },
+    { "RegisterAgent", handle_register_agent, NULL },
+    { "UnregisterAgent", handle_unregister_agent, NULL },
     { "JoinBus", handle_join_bus, NULL },
     { "Quit", handle_quit, NULL },
     { NULL, NULL, NULL },

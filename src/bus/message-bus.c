@@ -43,24 +43,6 @@ message_append (sd_bus_message *to, Messenger *messenger, const MessageRow *row)
   sd_bus_message_close_container (to);
 }
 
-/* @ids: those of the peers asked for; NULL in it: everybody. */
-static gboolean
-read_peers (const Call *call, GVariant *filter, GArray **ids, GError **error)
-{
-  g_autoptr (GVariant) paths = call_option (filter, "peers", G_VARIANT_TYPE_OBJECT_PATH_ARRAY);
-  g_autoptr (GPtrArray) peers = NULL;
-
-  if (paths == NULL)
-    return TRUE;
-  peers = call_peers (call->messenger, paths, error);
-  if (peers == NULL)
-    return FALSE;
-  *ids = g_array_new (FALSE, FALSE, sizeof (gint64));
-  for (guint i = 0; i < peers->len; i++)
-    g_array_append_val (*ids, ((Peer *) g_ptr_array_index (peers, i))->row->id);
-  return TRUE;
-}
-
 static gboolean
 apply_consumer (const Call *call, GVariant *options, MessageFilter *filter, GError **error)
 {
@@ -98,7 +80,7 @@ handle_list_messages (const Call *call)
     .limit = limit != NULL ? g_variant_get_uint32 (limit) : 0,
   };
 
-  if (read_peers (call, options, &ids, &error) && apply_consumer (call, options, &filter, &error))
+  if (call_peer_ids (call->messenger, options, &ids, &error) && apply_consumer (call, options, &filter, &error))
     {
       filter.peers = ids != NULL ? (const gint64 *) (gpointer) ids->data : NULL;
       filter.n_peers = ids != NULL ? ids->len : 0;

@@ -13,7 +13,7 @@
 #define INTROSPECTABLE "org.freedesktop.DBus.Introspectable"
 
 static const Interface *
-find_object (Messenger *messenger, const char *path, Peer **peer)
+find_object (Messenger *messenger, const char *path, Peer **peer, Transfer **transfer)
 {
   static const struct
   {
@@ -22,8 +22,14 @@ find_object (Messenger *messenger, const char *path, Peer **peer)
   } folders[] = { { BUS_PEERS "/", peer_interface }, { BUS_CONVERSATIONS "/", conversation_interface } };
 
   *peer = NULL;
+  *transfer = NULL;
   if (g_str_equal (path, BUS_ROOT))
     return manager_interface ();
+  if (g_str_has_prefix (path, BUS_TRANSFERS "/"))
+    {
+      *transfer = call_transfer_of_node (messenger, path + strlen (BUS_TRANSFERS "/"));
+      return *transfer != NULL ? transfer_interface () : NULL;
+    }
   for (guint i = 0; i < G_N_ELEMENTS (folders); i++)
     if (g_str_has_prefix (path, folders[i].folder))
       {
@@ -36,37 +42,52 @@ find_object (Messenger *messenger, const char *path, Peer **peer)
 /* Properties ------------------------------------------------------------------------------------------------------- */
 
 static void
-append_value (sd_bus_message *to, Messenger *messenger, const Interface *interface, const PropertyRow *row, Peer *peer)
+append_value (sd_bus_message *to, Messenger *messenger, const Interface *interface, const PropertyRow *row, Subject subject)
 {
   sd_bus_message_open_container (to, 'v', g_dbus_interface_info_lookup_property (interface->info, row->name)->signature);
-  row->append (to, messenger, peer);
+  if (row->append_transfer != NULL)
+    row->append_transfer (to, subject.transfer);
+  else
+    row->append (to, messenger, subject.peer);
   sd_bus_message_close_container (to);
 }
 
 void
-objects_append_properties (sd_bus_message *to, Messenger *messenger, const Interface *interface, Peer *peer, guint changes)
+objects_append_entries (sd_bus_message *to, Messenger *messenger, const Interface *interface, Subject subject, guint changes)
 {
-  sd_bus_message_open_container (to, 'a', "{sv}");
   for (const PropertyRow *row = interface->properties; row->name != NULL; row++)
     if (changes == G_MAXUINT || (row->changes & changes) != 0)
       {
         sd_bus_message_open_container (to, 'e', "sv");
         sd_bus_message_append (to, "s", row->name);
-        append_value (to, messenger, interface, row, peer);
+        append_value (to, messenger, interface, row, subject);
         sd_bus_message_close_container (to);
       }
+}
+
+void
+objects_append_properties (sd_bus_message *to, Messenger *messenger, const Interface *interface, Subject subject, guint changes)
+{
+  sd_bus_message_open_container (to, 'a', "{sv}");
+  objects_append_entries (to, messenger, interface, subject, changes);
   sd_bus_message_close_container (to);
 }
 
 void
-objects_append_interfaces (sd_bus_message *to, Messenger *messenger, const Interface *interface, Peer *peer)
+objects_append_interfaces (sd_bus_message *to, Messenger *messenger, const Interface *interface, Subject subject)
 {
   sd_bus_message_open_container (to, 'a', "{sa{sv}}");
   sd_bus_message_open_container (to, 'e', "sa{sv}");
   sd_bus_message_append (to, "s", interface->info->name);
-  objects_append_properties (to, messenger, interface, peer, G_MAXUINT);
+  objects_append_properties (to, messenger, interface, subject, G_MAXUINT);
   sd_bus_message_close_container (to);
   sd_bus_message_close_container (to);
+}
+
+static Subject
+subject_of (const Call *call)
+{
+  return (Subject) { call->peer, call->transfer };
 }
 
 /* The property that a Get or Set is about; refused where there is none. */
@@ -98,7 +119,7 @@ handle_get (const Call *call, const Interface *object)
   if (row == NULL)
     return;
   answer = call_answer (call);
-  append_value (answer, call->messenger, object, row, call->peer);
+  append_value (answer, call->messenger, object, row, subject_of (call));
   call_reply (call, answer);
 }
 
@@ -123,43 +144,70 @@ handle_get_all (const Call *call, const Interface *object)
       return;
     }
   answer = call_answer (call);
-  objects_append_properties (answer, call->messenger, object, call->peer, G_MAXUINT);
+  objects_append_properties (answer, call->messenger, object, subject_of (call), G_MAXUINT);
   call_reply (call, answer);
 }
 
 /* What there is ------------------------------------------------------------------------------------------------------ */
 
+static gboolean
+is_root (const Call *call)
+{
+  return call->peer == NULL && call->transfer == NULL;
+}
+
 static void
-append_object (sd_bus_message *to, Messenger *messenger, char *taken_path, const Interface *interface, Peer *peer)
+append_object (sd_bus_message *to, Messenger *messenger, char *taken_path, const Interface *interface, Subject subject)
 {
   g_autofree char *path = taken_path;
 
   sd_bus_message_open_container (to, 'e', "oa{sa{sv}}");
   sd_bus_message_append (to, "o", path);
-  objects_append_interfaces (to, messenger, interface, peer);
+  objects_append_interfaces (to, messenger, interface, subject);
   sd_bus_message_close_container (to);
+}
+
+static void
+append_peers (sd_bus_message *to, Messenger *messenger)
+{
+  GPtrArray *peers = roster_peers (messenger_roster (messenger));
+
+  for (guint i = 0; i < peers->len; i++)
+    {
+      Subject subject = { .peer = g_ptr_array_index (peers, i) };
+
+      append_object (to, messenger, call_peer_path (subject.peer->row->id), peer_interface (), subject);
+      append_object (to, messenger, call_conversation_path (subject.peer->row->id), conversation_interface (), subject);
+    }
+}
+
+static void
+append_transfers (sd_bus_message *to, Messenger *messenger)
+{
+  GPtrArray *transfers = transfers_all (messenger);
+
+  for (guint i = 0; i < transfers->len; i++)
+    {
+      Subject subject = { .transfer = g_ptr_array_index (transfers, i) };
+
+      append_object (to, messenger, call_transfer_path (subject.transfer->row->id), transfer_interface (), subject);
+    }
 }
 
 static void
 handle_get_managed_objects (const Call *call, const Interface *object)
 {
-  GPtrArray *peers = roster_peers (messenger_roster (call->messenger));
   sd_bus_message *answer;
 
-  if (call->peer != NULL)
+  if (!is_root (call))
     {
       call_refuse (call, SD_BUS_ERROR_UNKNOWN_INTERFACE, "only " BUS_ROOT " lists objects");
       return;
     }
   answer = call_answer (call);
   sd_bus_message_open_container (answer, 'a', "{oa{sa{sv}}}");
-  for (guint i = 0; i < peers->len; i++)
-    {
-      Peer *peer = g_ptr_array_index (peers, i);
-
-      append_object (answer, call->messenger, call_peer_path (peer->row->id), peer_interface (), peer);
-      append_object (answer, call->messenger, call_conversation_path (peer->row->id), conversation_interface (), peer);
-    }
+  append_peers (answer, call->messenger);
+  append_transfers (answer, call->messenger);
   sd_bus_message_close_container (answer);
   call_reply (call, answer);
 }
@@ -190,13 +238,34 @@ static const char object_manager_xml[]
       "    <signal name='InterfacesRemoved'><arg name='object' type='o'/><arg name='interfaces' type='as'/></signal>\n"
       "  </interface>\n";
 
-/* The next part of the paths of our folders below @path, and the peers in one of them. FALSE: there is nothing. */
+static void
+write_node (GString *xml, const char *path)
+{
+  g_string_append_printf (xml, "  <node name='%s'/>\n", strrchr (path, '/') + 1);
+}
+
+/* What is in one of our folders. */
+static void
+write_contents (GString *xml, Messenger *messenger, const char *folder)
+{
+  gboolean of_transfers = g_str_equal (folder, BUS_TRANSFERS);
+  GPtrArray *things = of_transfers ? transfers_all (messenger) : roster_peers (messenger_roster (messenger));
+
+  for (guint i = 0; i < things->len; i++)
+    {
+      gpointer thing = g_ptr_array_index (things, i);
+      g_autofree char *path = of_transfers ? call_transfer_path (((Transfer *) thing)->row->id) : call_peer_path (((Peer *) thing)->row->id);
+
+      write_node (xml, path);
+    }
+}
+
+/* The next part of the paths of our folders below @path, and what is in one of them. FALSE: there is nothing. */
 static gboolean
 write_children (GString *xml, Messenger *messenger, const char *path)
 {
-  static const char *const folders[] = { BUS_PEERS, BUS_CONVERSATIONS };
+  static const char *const folders[] = { BUS_PEERS, BUS_CONVERSATIONS, BUS_TRANSFERS };
   g_autofree char *below = g_str_equal (path, "/") ? g_strdup (path) : g_strconcat (path, "/", NULL);
-  GPtrArray *peers = roster_peers (messenger_roster (messenger));
   g_autofree char *last = NULL;
   gboolean any = FALSE;
 
@@ -207,8 +276,8 @@ write_children (GString *xml, Messenger *messenger, const char *path)
 
       if (part != NULL && g_strcmp0 (part, last) != 0)
         g_string_append_printf (xml, "  <node name='%s'/>\n", part);
-      for (guint k = 0; g_str_equal (path, folders[i]) && k < peers->len; k++)
-        g_string_append_printf (xml, "  <node name='p%" G_GINT64_FORMAT "'/>\n", ((Peer *) g_ptr_array_index (peers, k))->row->id);
+      if (g_str_equal (path, folders[i]))
+        write_contents (xml, messenger, path);
       any |= part != NULL || g_str_equal (path, folders[i]);
       g_free (last);
       last = g_steal_pointer (&part);
@@ -226,7 +295,7 @@ introspect (const Call *call, const Interface *object)
   if (object != NULL)
     {
       g_string_append (xml, standard_xml);
-      if (call->peer == NULL)
+      if (is_root (call))
         g_string_append (xml, object_manager_xml);
       g_dbus_interface_info_generate_xml (object->info, 2, xml);
     }
@@ -320,11 +389,11 @@ handle_standard (const Call *call, const Interface *object, const char *interfac
 int
 objects_handle (sd_bus_message *message, void *service, sd_bus_error *unused)
 {
-  Call call = { service, service_messenger (service), NULL, NULL, message };
+  Call call = { service, service_messenger (service), NULL, NULL, NULL, message };
   const char *path = sd_bus_message_get_path (message);
   const char *interface = sd_bus_message_get_interface (message);
   const char *member = sd_bus_message_get_member (message);
-  const Interface *object = find_object (call.messenger, path, &call.peer);
+  const Interface *object = find_object (call.messenger, path, &call.peer, &call.transfer);
 
   if (interface == NULL)
     call_refuse (&call, SD_BUS_ERROR_UNKNOWN_INTERFACE, "a call needs an interface");

@@ -18,6 +18,8 @@ static const char *const encryption_words[] = { [ENCRYPTION_DEFAULT] = "default"
                                                 [ENCRYPTION_NEVER] = "never",
                                                 NULL };
 
+static const char *const files_words[] = { [FILES_ASK] = "ask", [FILES_AUTO] = "auto", [FILES_NEVER] = "never", NULL };
+
 /* A text that is NULL becomes "". */
 
 static void
@@ -127,8 +129,19 @@ append_capabilities (sd_bus_message *to, Messenger *messenger, Peer *peer)
 static void
 append_policy (sd_bus_message *to, Messenger *messenger, Peer *peer)
 {
-  sd_bus_message_append (to, "a{sv}", 2, "plaintext", "s", plaintext_words[peer->row->plaintext], "encryption", "s",
-                         encryption_words[peer->row->encryption]);
+  const PeerRow *row = peer->row;
+  g_autofree char *folder = g_utf8_make_valid (row->files_to != NULL ? row->files_to : "", -1);
+
+  sd_bus_message_open_container (to, 'a', "{sv}");
+  sd_bus_message_append (to, "{sv}", "plaintext", "s", plaintext_words[row->plaintext]);
+  sd_bus_message_append (to, "{sv}", "encryption", "s", encryption_words[row->encryption]);
+  sd_bus_message_append (to, "{sv}", "files", "s", files_words[row->files]);
+  sd_bus_message_append (to, "{sv}", "files_limit", "x", row->files_limit);
+  sd_bus_message_append (to, "{sv}", "files_to", "s", folder);
+  if (row->files_to != NULL && !g_utf8_validate (row->files_to, -1, NULL))
+    call_append_bytes_entry (to, "files_to_bytes", row->files_to);
+  sd_bus_message_append (to, "{sv}", "quota", "x", row->quota);
+  sd_bus_message_close_container (to);
 }
 
 static void
@@ -174,6 +187,14 @@ is_change (const char *key, GVariant *value)
     return find_word (plaintext_words, value) >= 0;
   if (g_str_equal (key, "encryption"))
     return find_word (encryption_words, value) >= 0;
+  if (g_str_equal (key, "files"))
+    return find_word (files_words, value) >= 0;
+  if (g_str_equal (key, "files_limit") || g_str_equal (key, "quota"))
+    return g_variant_is_of_type (value, G_VARIANT_TYPE_INT64) && g_variant_get_int64 (value) >= 0;
+  if (g_str_equal (key, "files_to"))
+    return g_variant_is_of_type (value, G_VARIANT_TYPE_STRING);
+  if (g_str_equal (key, "files_to_bytes"))
+    return g_variant_is_of_type (value, G_VARIANT_TYPE_BYTESTRING);
   return g_str_equal (key, "blocked") && g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN);
 }
 
@@ -198,10 +219,50 @@ check_changes (const Call *call, GVariant *changes, GError **error)
       if (is_change (key, value))
         continue;
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
-                   "'%s' cannot be that\nwhat there is: plaintext=allow|ask, encryption=default|require|prefer|never", key);
+                   "'%s' cannot be that\nwhat there is: plaintext=allow|ask, encryption=default|require|prefer|never, files=ask|auto|never",
+                   key);
       return FALSE;
     }
   return TRUE;
+}
+
+/* The folder that @changes wants, or that there is. */
+static gboolean
+read_folder (const Call *call, GVariant *changes, char **folder, GError **error)
+{
+  g_autofree char *text = call_option_string (changes, "files_to");
+  g_autoptr (GError) problem = NULL;
+
+  *folder = text != NULL && *text == '\0' ? NULL : call_path (changes, "files_to", &problem);
+  if (*folder == NULL && problem == NULL && text == NULL)
+    *folder = g_strdup (call->peer->row->files_to);
+  if (problem != NULL)
+    g_propagate_error (error, g_steal_pointer (&problem));
+  return *error == NULL;
+}
+
+static gboolean
+configure_files (const Call *call, GVariant *changes, GError **error)
+{
+  static const char *const keys[] = { "files", "files_limit", "files_to", "files_to_bytes", "quota" };
+  g_autoptr (GVariant) files = call_option (changes, "files", G_VARIANT_TYPE_STRING);
+  g_autoptr (GVariant) limit = call_option (changes, "files_limit", G_VARIANT_TYPE_INT64);
+  g_autoptr (GVariant) quota = call_option (changes, "quota", G_VARIANT_TYPE_INT64);
+  const PeerRow *row = call->peer->row;
+  g_autofree char *folder = NULL;
+  gboolean any = FALSE;
+
+  for (guint i = 0; i < G_N_ELEMENTS (keys) && !any; i++)
+    {
+      g_autoptr (GVariant) value = call_option (changes, keys[i], NULL);
+
+      any = value != NULL;
+    }
+  return !any
+         || (read_folder (call, changes, &folder, error)
+             && transfers_set_policy (call->messenger, call->peer, files != NULL ? (PeerFiles) find_word (files_words, files) : row->files,
+                                      limit != NULL ? g_variant_get_int64 (limit) : row->files_limit, folder,
+                                      quota != NULL ? g_variant_get_int64 (quota) : row->quota, error));
 }
 
 static void
@@ -212,7 +273,7 @@ handle_configure (const Call *call)
   g_autoptr (GVariant) encryption = call_option (changes, "encryption", G_VARIANT_TYPE_STRING);
   g_autoptr (GVariant) blocked = call_option (changes, "blocked", G_VARIANT_TYPE_BOOLEAN);
   GError *error = NULL;
-  gboolean done = check_changes (call, changes, &error);
+  gboolean done = check_changes (call, changes, &error) && configure_files (call, changes, &error); /* only files may be refused later */
 
   if (done && plaintext != NULL)
     done = messenger_allow_plaintext (call->messenger, call->peer, (PeerPlaintext) find_word (plaintext_words, plaintext), &error);

@@ -12,7 +12,10 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/paths.h"
+#include "bus/agent.h"
+#include "bus/caller.h"
 #include "bus/connection.h"
+#include "bus/transfer-bus.h"
 #include "net/deadline.h"
 
 #define FAREWELL_US (500 * 1000)
@@ -27,6 +30,8 @@ struct _Service
   char      *socket_path, *address;
   GPtrArray *clients; /* Connection */
   GPtrArray *joining; /* Joining */
+  GPtrArray *questions;
+  Agents    *agents;
   void (*quit) (gpointer user_data);
   gpointer user_data;
 };
@@ -72,7 +77,7 @@ any_property (const Interface *interface, guint changes)
 }
 
 static void
-emit_properties (Service *service, const char *path, const Interface *interface, Peer *peer, guint changes)
+emit_properties (Service *service, const char *path, const Interface *interface, Subject subject, guint changes)
 {
   sd_bus_message *signal = any_property (interface, changes)
                                ? signal_new (service, path, "org.freedesktop.DBus.Properties", "PropertiesChanged")
@@ -81,20 +86,20 @@ emit_properties (Service *service, const char *path, const Interface *interface,
   if (signal == NULL)
     return;
   sd_bus_message_append (signal, "s", interface->info->name);
-  objects_append_properties (signal, service->messenger, interface, peer, changes);
+  objects_append_properties (signal, service->messenger, interface, subject, changes);
   sd_bus_message_append (signal, "as", 0);
   emit (service, signal);
 }
 
 static void
-emit_added (Service *service, const char *path, const Interface *interface, Peer *peer)
+emit_added (Service *service, const char *path, const Interface *interface, Subject subject)
 {
   sd_bus_message *signal = signal_new (service, BUS_ROOT, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded");
 
   if (signal == NULL)
     return;
   sd_bus_message_append (signal, "o", path);
-  objects_append_interfaces (signal, service->messenger, interface, peer);
+  objects_append_interfaces (signal, service->messenger, interface, subject);
   emit (service, signal);
 }
 
@@ -115,8 +120,8 @@ on_peer_added (Messenger *messenger, Peer *peer, Service *service)
   g_autofree char *path = call_peer_path (peer->row->id);
   g_autofree char *conversation = call_conversation_path (peer->row->id);
 
-  emit_added (service, path, peer_interface (), peer);
-  emit_added (service, conversation, conversation_interface (), peer);
+  emit_added (service, path, peer_interface (), (Subject) { .peer = peer });
+  emit_added (service, conversation, conversation_interface (), (Subject) { .peer = peer });
 }
 
 static void
@@ -125,8 +130,8 @@ on_peer_changed (Messenger *messenger, Peer *peer, guint changes, Service *servi
   g_autofree char *path = call_peer_path (peer->row->id);
   g_autofree char *conversation = call_conversation_path (peer->row->id);
 
-  emit_properties (service, path, peer_interface (), peer, changes);
-  emit_properties (service, conversation, conversation_interface (), peer, changes);
+  emit_properties (service, path, peer_interface (), (Subject) { .peer = peer }, changes);
+  emit_properties (service, conversation, conversation_interface (), (Subject) { .peer = peer }, changes);
 }
 
 static void
@@ -170,9 +175,50 @@ on_message_changed (Messenger *messenger, MessageRow *row, Service *service)
 }
 
 static void
+on_transfer_added (Messenger *messenger, Transfer *transfer, Service *service)
+{
+  g_autofree char *path = call_transfer_path (transfer->row->id);
+
+  emit_added (service, path, transfer_interface (), (Subject) { .transfer = transfer });
+}
+
+static void
+on_transfer_changed (Messenger *messenger, Transfer *transfer, guint changes, Service *service)
+{
+  g_autofree char *path = call_transfer_path (transfer->row->id);
+
+  if (transfer->row->state != TRANSFER_OFFERED)
+    agents_settled (service->agents, transfer->row->id);
+  emit_properties (service, path, transfer_interface (), (Subject) { .transfer = transfer }, changes);
+}
+
+static void
+on_transfer_finished (Messenger *messenger, Transfer *transfer, Service *service)
+{
+  g_autofree char *path = call_transfer_path (transfer->row->id);
+  sd_bus_message *signal = signal_new (service, path, BUS_TRANSFER, "Finished");
+  g_autofree char *text = NULL;
+
+  if (signal == NULL)
+    return;
+  transfer_dup_error (transfer, &text);
+  sd_bus_message_append (signal, "sss", transfer_state_name (transfer->row->state), transfer->row->reason, text);
+  emit (service, signal);
+}
+
+static void
+on_transfer_removed (Messenger *messenger, guint64 *id, Service *service)
+{
+  g_autofree char *path = call_transfer_path (*id);
+
+  agents_settled (service->agents, *id);
+  emit_removed (service, path, transfer_interface ());
+}
+
+static void
 on_changed (Messenger *messenger, guint changes, Service *service)
 {
-  emit_properties (service, BUS_ROOT, manager_interface (), NULL, changes);
+  emit_properties (service, BUS_ROOT, manager_interface (), (Subject) { NULL }, changes);
 }
 
 /* The private socket ---------------------------------------------------------------------------------------------------- */
@@ -182,6 +228,8 @@ on_closed (Connection *connection, gpointer user_data)
 {
   Service *service = user_data;
 
+  caller_forget (service->questions, connection_bus (connection));
+  agents_forget (service->agents, connection_bus (connection));
   g_ptr_array_remove_fast (service->clients, connection); /* frees it */
 }
 
@@ -410,6 +458,18 @@ service_messenger (Service *service)
   return service->messenger;
 }
 
+Agents *
+service_agents (Service *service)
+{
+  return service->agents;
+}
+
+GPtrArray *
+service_questions (Service *service)
+{
+  return service->questions;
+}
+
 Service *
 service_new (Messenger *messenger, void (*quit) (gpointer user_data), gpointer user_data)
 {
@@ -421,12 +481,16 @@ service_new (Messenger *messenger, void (*quit) (gpointer user_data), gpointer u
     { "peer-added", G_CALLBACK (on_peer_added) },       { "peer-changed", G_CALLBACK (on_peer_changed) },
     { "peer-removed", G_CALLBACK (on_peer_removed) },   { "message-added", G_CALLBACK (on_message_added) },
     { "message-changed", G_CALLBACK (on_message_changed) }, { "changed", G_CALLBACK (on_changed) },
+    { "transfer-added", G_CALLBACK (on_transfer_added) }, { "transfer-changed", G_CALLBACK (on_transfer_changed) },
+    { "transfer-removed", G_CALLBACK (on_transfer_removed) }, { "transfer-finished", G_CALLBACK (on_transfer_finished) },
   };
   Service *service = g_new0 (Service, 1);
 
   service->messenger = g_object_ref (messenger);
   service->clients = g_ptr_array_new_with_free_func ((GDestroyNotify) connection_free);
   service->joining = g_ptr_array_new_with_free_func (joining_free);
+  service->questions = caller_questions_new ();
+  service->agents = agents_new (messenger);
   service->listening = -1;
   service->quit = quit;
   service->user_data = user_data;
@@ -477,9 +541,12 @@ service_free (Service *service)
       close (service->listening);
       unlink (service->socket_path);
     }
+  agents_release (service->agents);
   flush_clients (service);
+  g_ptr_array_unref (service->questions);
   g_ptr_array_unref (service->clients);
   g_ptr_array_unref (service->joining);
+  agents_free (service->agents);
   g_object_unref (service->messenger);
   g_free (service->socket_path);
   g_free (service->address);

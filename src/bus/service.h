@@ -3,6 +3,7 @@
 
 #include <gio/gio.h>
 
+#include "bus/agent.h"
 #include "bus/call.h"
 #include "core/messenger.h"
 
@@ -28,6 +29,8 @@ void service_join (Service *service, const char *address, ServiceJoined done, gp
 
 void       service_quit (Service *service);
 Messenger *service_messenger (Service *service);
+Agents    *service_agents (Service *service);
+GPtrArray *service_questions (Service *service); /* of caller.h */
 
 typedef struct
 {
@@ -36,11 +39,20 @@ typedef struct
   const char *options; /* those it understands, with blanks between: "alias wait" */
 } MethodRow;
 
+/* What an object shows: a peer, a transfer, or neither: the manager. */
+typedef struct
+{
+  Peer     *peer;
+  Transfer *transfer;
+} Subject;
+
+/* One of the two functions appends the value, of the definition's type. */
 typedef struct
 {
   const char *name;
-  void (*append) (sd_bus_message *to, Messenger *messenger, Peer *peer); /* the value, of the definition's type */
-  guint changes; /* PeerChange or MessengerChange bits that change it; 0: never signalled */
+  void (*append) (sd_bus_message *to, Messenger *messenger, Peer *peer);
+  guint changes; /* PeerChange, MessengerChange or TransferChange bits that change it; 0: never signalled */
+  void (*append_transfer) (sd_bus_message *to, const Transfer *transfer);
 } PropertyRow;
 
 typedef struct
@@ -53,6 +65,7 @@ typedef struct
 const Interface *manager_interface (void);
 const Interface *peer_interface (void);
 const Interface *conversation_interface (void);
+const Interface *transfer_interface (void);
 
 /* trust-bus.c */
 void trust_append_fingerprint (sd_bus_message *to, Messenger *messenger, Peer *peer);
@@ -81,6 +94,8 @@ void handle_send_message (const Call *call);
 /* objects.c: an sd_bus_message_handler_t for every call; the service is its user_data */
 int objects_handle (sd_bus_message *message, void *service, sd_bus_error *unused);
 
-/* objects_append_properties: a{sv} of those that @changes changes, G_MAXUINT: all. objects_append_interfaces: a{sa{sv}} with all. */
-void objects_append_properties (sd_bus_message *to, Messenger *messenger, const Interface *interface, Peer *peer, guint changes);
-void objects_append_interfaces (sd_bus_message *to, Messenger *messenger, const Interface *interface, Peer *peer);
+/* objects_append_properties: a{sv} of those that @changes changes, G_MAXUINT: all; objects_append_entries: what is in that.
+ * objects_append_interfaces: a{sa{sv}} with all. */
+void objects_append_properties (sd_bus_message *to, Messenger *messenger, const Interface *interface, Subject subject, guint changes);
+void objects_append_entries (sd_bus_message *to, Messenger *messenger, const Interface *interface, Subject subject, guint changes);
+void objects_append_interfaces (sd_bus_message *to, Messenger *messenger, const Interface *interface, Subject subject);

@@ -46,7 +46,7 @@ def test_examples(stage):
         else:
             assert done.stdout.strip(), command
         tried += 1
-    equal(tried, 7, 'examples')
+    equal(tried, 9, 'examples')
 
 
 def test_features(stage):

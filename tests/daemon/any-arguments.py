@@ -4,6 +4,7 @@
 With --long for a minute. HEARBY_SEED repeats a run."""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
+import contextlib
 import os
 import random
 import re
@@ -14,7 +15,7 @@ import xml.etree.ElementTree
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
-from hearbybus import CONVERSATION, MANAGER, PEER, ROOT, TRANSFER, Bus, split
+from hearbybus import CONVERSATION, MANAGER, PEER, ROOT, TRANSFER, Bus, BusError, split
 from hearbylink import SOURCE
 from hearbytest import Failed, RawPeer, equal
 from scene import Friend, juliet_alone
@@ -151,6 +152,9 @@ def test_any_arguments(stage):
         if thrown % AGAIN == 0:
             for friend in friends:
                 other.manager('AddAddress', 'sa{sv}', friend.added, {})
+            absent, = other.manager('TrustUri', 'sa{sv}', TEXTS[-1], {})
+            with contextlib.suppress(BusError):     # it may be blocked now
+                other.manager('SendPaths', 'aoasa{sv}', [absent], [__file__], {})
             values.paths = list(other.call(ROOT, FDO + 'ObjectManager', 'GetManagedObjects')[0]) + NOWHERE
             other.signals.clear()
         bus.throw(*values.call())

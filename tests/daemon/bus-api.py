@@ -9,16 +9,21 @@ import xml.etree.ElementTree as ElementTree
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
-from hearbytest import CONVERSATION, MANAGER, PEER, ROOT, BusError, Failed, equal
+from hearbytest import AGENT, CONVERSATION, MANAGER, PEER, ROOT, TRANSFER, BusError, Failed, equal
 from messagebus import MessageBus
 
 DEFINITION = ElementTree.parse(os.path.join(hearbytest.SOURCE, 'data', 'org.hearby.Hearby.xml')).getroot()
+INTERFACES = [face for face in DEFINITION.findall('interface') if face.get('name') != AGENT]     # that one clients have
 PROPERTIES = 'org.freedesktop.DBus.Properties'
 OBJECTS = 'org.freedesktop.DBus.ObjectManager'
 OURS = {'Failed', 'NotSupported', 'InvalidArgument', 'Timeout', 'Rejected', 'Blocked', 'NotVerified', 'KeyChanged', 'Unencrypted', 'NotFound',
         'Ambiguous', 'FileError', 'Exists', 'NoSpace', 'AccessDenied', 'Canceled', 'Partial', 'PeerOffline'}
 # A value for each type of an argument, and one that is not of that type.
-DUMMIES = {'s': 'x', 't': 1, 'b': True, 'ao': [], 'a{sv}': {}}
+DUMMIES = {'s': 'x', 't': 1, 'b': True, 'o': '/agent', 'ao': [], 'as': [], 'a(hsa{sv})': [], 'h': 0, 'a{sv}': {}}
+
+
+# Somebody who has a key and is not there.
+ABSENT = 'xmpp:nurse@verona?trust-message;encryption=urn:x-hearby:noise:0;trust=' + '09' * 32
 
 
 class Scene:
@@ -28,7 +33,10 @@ class Scene:
         self.bus.match("sender='org.hearby.Hearby'")
         self.peer = self.bus.manager('AddAddress', 'sa{sv}', '127.0.0.1:9', {})[0]     # nobody is there
         self.me = self.bus.manager('FindPeer', 'sa{sv}', 'self', {})[0][0]
-        self.paths = {MANAGER: ROOT, PEER: self.peer, CONVERSATION: self.peer.replace('/peers/', '/conversations/')}
+        later = self.bus.manager('TrustUri', 'sa{sv}', ABSENT, {})[0]
+        self.transfer = self.bus.manager('SendPaths', 'aoasa{sv}', [later], ['/etc/passwd'], {})[0][0]
+        self.paths = {MANAGER: ROOT, PEER: self.peer, CONVERSATION: self.peer.replace('/peers/', '/conversations/'),
+                      TRANSFER: self.transfer}
 
     def refused(self, path, interface, member, signature, *args):
         """The name of the error that a call is answered with, or None."""
@@ -56,7 +64,7 @@ def inputs(method):
 
 def methods():
     """(interface, method, types of its arguments) of all but those that end something."""
-    for interface in DEFINITION.findall('interface'):
+    for interface in INTERFACES:
         for method in interface.findall('method'):
             if method.get('name') not in ('Quit', 'JoinBus'):
                 yield interface.get('name'), method.get('name'), inputs(method)
@@ -64,7 +72,7 @@ def methods():
 
 def test_introspection(stage):
     scene = Scene(stage)
-    for interface in DEFINITION.findall('interface'):
+    for interface in INTERFACES:
         name = interface.get('name')
         shown = scene.juliet.host.run('gdbus', 'introspect', '--session', '--xml', '--dest', 'org.hearby.Hearby',
                                       '--object-path', scene.paths[name], env=scene.juliet.environment())
@@ -77,7 +85,7 @@ def test_properties(stage):
     """Each is there, of its type, also among all and in the object manager; none can be written."""
     scene = Scene(stage)
     objects = scene.bus.call(ROOT, OBJECTS, 'GetManagedObjects')[0]
-    for interface in DEFINITION.findall('interface'):
+    for interface in INTERFACES:
         name, path = interface.get('name'), scene.paths[interface.get('name')]
         wanted = {p.get('name'): p.get('type') for p in interface.findall('property')}
         equal(set(scene.bus.call(path, PROPERTIES, 'GetAll', 's', name)[0]), set(wanted), name)
@@ -138,7 +146,7 @@ def test_unknown_objects(stage):
         assert error in ('NotFound', 'UnknownMethod', 'UnknownObject'), (path, error)
         if face == PEER:
             equal(scene.refused(ROOT, MANAGER, 'SendMessage', 'aosa{sv}', [ROOT + path], 'x', {}), 'NotFound')
-    for path in ('/', '/org', ROOT + '/transfers/1', '/elsewhere'):
+    for path in ('/', '/org', ROOT + '/transfers/99', scene.transfer + 'x', ROOT + '/transfers/01', '/elsewhere'):
         assert scene.refused(path, MANAGER, 'Settle', 'a{sv}', {}), path
 
 
@@ -165,6 +173,13 @@ ERRORS = [
     ('Acknowledge', 'sta{sv}', ('bot', 99, {}), 'InvalidArgument'),
     ('Acknowledge', 'sta{sv}', ('bot', (1 << 64) - 1, {}), 'InvalidArgument'),
     ('ListMessages', 'a{sv}', ({'peers': ('ao', [ROOT + '/peers/p77'])},), 'NotFound'),
+    ('SendPaths', 'aoasa{sv}', ([], ['/etc/passwd'], {}), 'InvalidArgument'),
+    ('SendPaths', 'aoasa{sv}', ([ROOT + '/peers/p77'], ['/etc/passwd'], {}), 'NotFound'),
+    ('RetryTransfer', 'ta{sv}', (99, {}), 'NotFound'),
+    ('RetryTransfer', 'ta{sv}', ((1 << 64) - 1, {}), 'NotFound'),
+    ('UnregisterAgent', 'oa{sv}', ('/nobody', {}), 'NotFound'),
+    ('ListTransfers', 'a{sv}', ({'peers': ('ao', [ROOT + '/peers/p77'])},), 'NotFound'),
+    ('ListTransfers', 'a{sv}', ({'ids': ('at', [1] * 1001)},), 'InvalidArgument'),
     ('JoinBus', 'sa{sv}', ('unix:path=/nowhere', {}), 'AccessDenied'),
 ]
 
@@ -212,7 +227,8 @@ def test_signals(stage):
     bus.manager('SetAlias', 'saoa{sv}', 'group', [other, scene.peer], {})
     wait_changed(bus, ROOT, MANAGER, Aliases={'lab': [other], 'group': [other, scene.peer]})
     bus.call(other, PEER, 'Configure', 'a{sv}a{sv}', {'blocked': ('b', True), 'plaintext': 'allow'}, {})
-    wait_changed(bus, other, PEER, Blocked=True, Trust='blocked', Policy={'plaintext': 'allow', 'encryption': 'default'})
+    wait_changed(bus, other, PEER, Blocked=True, Trust='blocked', Policy={'plaintext': 'allow', 'encryption': 'default', 'files': 'ask', 'files_limit': 0, 'files_to': '',
+                                                          'quota': 0})
     seq = bus.manager('SendMessage', 'aosa{sv}', [scene.me], 'note to myself', {})[0][0]
     rows = [bus.wait_message(body='note to myself', direction=direction) for direction in ('out', 'in')]
     equal((rows[0]['seq'], rows[0]['state'], rows[1]['state'], rows[1]['peer']), (seq, 'delivered', 'received', scene.me))
