@@ -4,7 +4,8 @@
 #include "core/messenger.h"
 
 /* Sleep, as logind tells it (org.freedesktop.login1, PrepareForSleep): a goodbye before, a hello after. A delay lock gives the
- * time for the goodbye. Where there is no system bus or no logind nothing happens. */
+ * time for the goodbye, and while bytes of files move another one blocks sleep and idleness. Where there is no system bus or no logind
+ * nothing happens. */
 
 typedef struct _Logind Logind;
 

@@ -13,6 +13,7 @@ import hearbytest
 from hearbytest import Failed, equal
 from messagebus import MessageBus
 from scene import Friend, connect
+from transfers import Pair
 
 LOGIND = 'org.freedesktop.login1'
 GOODBYE = b'\0\x0c\0\x01\0\0\0\0'      # a PTR record of class IN that lives 0 seconds
@@ -29,10 +30,10 @@ class Logind:
         self.bus.own(LOGIND)
         self.lock = None
 
-    def take_lock(self):
+    def take_lock(self, what='sleep', mode='delay'):
         """Waits until somebody wants to delay the sleep."""
         call = self.bus.wait_call('Inhibit')
-        equal((call.args[0], call.args[1], call.args[3]), ('sleep', 'hearby', 'delay'))
+        equal((call.args[0], call.args[1], call.args[3]), (what, 'hearby', mode))
         self.lock, theirs = os.pipe()
         self.bus.answer(call, 'h', theirs)
         os.close(theirs)
@@ -161,6 +162,27 @@ def test_streams_are_closed_first(stage):
         friend.chat()
 
 
+def test_files_keep_it_awake(stage):
+    """No sleep while bytes move, at the sender's as at the receiver's, and not a moment longer; again with the next one."""
+    pair = Pair(stage, start=False)
+    first = [Logind(person.host) for person in (pair.juliet, pair.romeo)]
+    pair.start()
+    for logind in first:
+        logind.take_lock()
+    for _ in range(2):
+        theirs, ours = os.pipe()
+        sent = pair.send_files([(theirs, 'stream', {})])
+        os.close(theirs)
+        pair.offer()
+        pair.accept(folder=pair.target())
+        for logind in first:
+            logind.take_lock('sleep:idle', 'block')
+        os.close(ours)
+        equal(pair.wait_finished(sent), ['complete', ''])
+        for logind in first:
+            logind.wait_released()
+
+
 def test_logind_comes_and_goes(stage):
     """Without one, and when it ends, nothing is different but that nobody tells of the sleep."""
     host = stage.lonely_host('pronto')
@@ -173,4 +195,5 @@ def test_logind_comes_and_goes(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_embedded, test_embedded_in_clear, test_avahi, test_streams_are_closed_first, test_logind_comes_and_goes)
+    hearbytest.main(test_embedded, test_embedded_in_clear, test_avahi, test_streams_are_closed_first,
+                    test_files_keep_it_awake, test_logind_comes_and_goes)
