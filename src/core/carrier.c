@@ -49,6 +49,14 @@ confirm (const GError *error, gpointer data)
   byte_task_confirm (transfer->run->task);
 }
 
+/* A pipe is as long as what came out of it. */
+static void
+know_size (Transfer *transfer)
+{
+  if (transfer->row->size < 0)
+    transfer->row->size = transfer->row->transferred;
+}
+
 static void
 on_landed (Transfer *transfer, const ByteOutcome *outcome)
 {
@@ -67,6 +75,7 @@ on_landed (Transfer *transfer, const ByteOutcome *outcome)
   transfer->paths = g_strv_builder_end (paths);
   transfer_pack_result (transfer);
   transfer->run->landed = TRUE;
+  know_size (transfer);
   transfer_set (transfer, TRANSFER_COMPLETE, outcome->n_failures > 0 ? REASON_PARTIAL : NULL);
   *landed = (Landed){ transfer->run->messenger, transfer->row->id };
   turn_after (transfer->run->messenger->turn, confirm, landed);
@@ -92,7 +101,7 @@ on_cut (Transfer *transfer, const ByteOutcome *outcome)
 static void
 on_peer_stopped (Transfer *transfer, const ByteOutcome *outcome)
 {
-  const char *reason = reason_from_peer (outcome->reason, REASON_PROTOCOL);
+  const char *reason = outcome->reason; /* as it means to us */
 
   if (strcmp (reason, REASON_PEER_PAUSED) == 0 || strcmp (reason, REASON_PEER_NO_SPACE) == 0)
     {
@@ -150,6 +159,7 @@ on_done (ByteTask *task, const ByteOutcome *outcome, gpointer user_data)
     case BYTE_END_LANDED:
       break;
     case BYTE_END_DONE:
+      know_size (transfer);
       transfer_pack_result (transfer);
       transfer_set (transfer, TRANSFER_COMPLETE, transfer->failures->len > 0 ? REASON_PARTIAL : NULL);
       break;
