@@ -63,6 +63,7 @@ byte_failures_add (GPtrArray *failures, const char *path, const char *reason)
 
 typedef struct
 {
+  gint complete; /* atomic: all of it was written before; GLib's own order is hidden from a sanitizer of threads */
   ByteTask *task;
   ByteOutcome outcome;
 } Telling;
@@ -72,6 +73,7 @@ telling_free (gpointer data)
 {
   Telling *telling = data;
 
+  g_assert (g_atomic_int_get (&telling->complete));
   g_free ((char *)telling->outcome.text);
   g_ptr_array_unref (telling->outcome.failures);
   g_ptr_array_unref (telling->outcome.paths);
@@ -83,6 +85,7 @@ on_tell (gpointer data)
 {
   Telling *telling = data;
 
+  g_assert (g_atomic_int_get (&telling->complete));
   telling->task->done (telling->task, &telling->outcome, telling->task->user_data); /* may free the task */
   return G_SOURCE_REMOVE;
 }
@@ -123,6 +126,7 @@ byte_task_tell (ByteTask *task, const ByteOutcome *outcome)
   telling->outcome.text = g_strdup (outcome->text);
   telling->outcome.failures = copy_failures (outcome->failures);
   telling->outcome.paths = copy_paths (outcome->paths);
+  g_atomic_int_set (&telling->complete, TRUE);
   g_source_set_callback (source, on_tell, telling, telling_free);
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
   g_mutex_lock (&task->mutex);
