@@ -27,7 +27,8 @@ take_outcome (Transfer *transfer, const ByteOutcome *outcome)
       g_ptr_array_set_size (transfer->failures, transfer->run->scan_failures);
       transfer_add_failures (transfer, outcome->failures);
     }
-  transfer_changed (transfer, TRANSFER_CHANGED_PROGRESS);
+  if (!transfer_is_over (transfer)) /* the last values were told */
+    transfer_changed (transfer, TRANSFER_CHANGED_PROGRESS);
 }
 
 typedef struct

@@ -227,8 +227,8 @@ def test_signals(stage):
     bus.manager('SetAlias', 'saoa{sv}', 'group', [other, scene.peer], {})
     wait_changed(bus, ROOT, MANAGER, Aliases={'lab': [other], 'group': [other, scene.peer]})
     bus.call(other, PEER, 'Configure', 'a{sv}a{sv}', {'blocked': ('b', True), 'plaintext': 'allow'}, {})
-    wait_changed(bus, other, PEER, Blocked=True, Trust='blocked', Policy={'plaintext': 'allow', 'encryption': 'default', 'files': 'ask', 'files_limit': 0, 'files_to': '',
-                                                          'quota': 0})
+    wait_changed(bus, other, PEER, Blocked=True, Trust='blocked',
+                 Policy={'plaintext': 'allow', 'encryption': 'default', 'files': 'ask', 'files_limit': 0, 'files_to': '', 'quota': 0})
     seq = bus.manager('SendMessage', 'aosa{sv}', [scene.me], 'note to myself', {})[0][0]
     rows = [bus.wait_message(body='note to myself', direction=direction) for direction in ('out', 'in')]
     equal((rows[0]['seq'], rows[0]['state'], rows[1]['state'], rows[1]['peer']), (seq, 'delivered', 'received', scene.me))

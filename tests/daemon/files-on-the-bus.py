@@ -10,14 +10,13 @@ from types import SimpleNamespace
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
-from hearbytest import PEER, TRANSFER, BusError, Failed, equal
+from hearbytest import PEER, TRANSFER, BusError, equal
 from messagebus import MessageBus
 from transfers import Pair, content_of, offers_of, properties
 
 MANY = 16                       # descriptors in one call
 NAMED = 64                      # names in an offer
 SHOWN, SHOWN_TEXT = 1000, 128 * 1024
-BIG = 64 << 20
 HUGE = 256 << 20
 
 
@@ -188,34 +187,35 @@ def test_progress(stage):
     """At most 4 times a second, growing, and all final values before Finished, which comes once."""
     pair = Pair(stage)
     with open(os.path.join(pair.folder, 'big'), 'wb') as file:
-        file.truncate(BIG)
+        file.truncate(HUGE)
     sent = pair.send_paths([file.name])
     pair.offer()
+    begin = time.monotonic()
     pair.accept(folder=pair.target())
+    seconds = 0
     for bus, path in ((pair.juliet_bus, sent), (pair.romeo_bus, pair.offered)):
-        values, times, done = {}, [], []
-
-        def follow(message):
-            if message.path != path:
-                return False
-            if message.member == 'PropertiesChanged':
-                if done:
-                    raise Failed('more of it after Finished: %r' % message.args)
-                if message.args[1].get('State', 'active') == 'active' and 'Transferred' in message.args[1]:
-                    times.append(time.monotonic())
-                equal(values.get('Transferred', 0) <= message.args[1].get('Transferred', BIG), True, 'it grows')
-                values.update(message.args[1])
-            elif message.member == 'Finished':
-                done.append(message.args)
-            return bool(done)
-        bus.wait_signal(follow)
-        equal(done, [['complete', '', '']])
-        equal((values['State'], values['Transferred'], values['Rate'], values['Error']), ('complete', BIG, 0, ('', '')))
+        values, progress = follow(bus, path)
+        seconds = seconds or time.monotonic() - begin
+        equal((values['State'], values['Transferred'], values['Rate'], values['Error']), ('complete', HUGE, 0, ('', '')))
         equal({key: properties(bus, path)[key] for key in values}, values, 'what was told, and what is there')
-        # they all waited in the socket, or came at their time: never faster than told
-        seconds = times[-1] - times[0] if len(times) > 1 else 0
-        assert len(times) <= 4 * (seconds + 2), '%d times in %.1f s' % (len(times), seconds)
-    equal(properties(pair.romeo_bus, pair.offered)['Size'], BIG)
+        equal([signal.args for signal in bus.signals if signal.path == path], [], 'what came after Finished')
+        assert len(progress) <= 4 * seconds + 1, '%d times in %.1f s' % (len(progress), seconds)
+        equal(progress, sorted(progress), 'progress')
+    equal(properties(pair.romeo_bus, pair.offered)['Size'], HUGE)
+
+
+def follow(bus, path):
+    """To Finished: the last value of all that was signalled, and how much was transferred at the signals of nothing but progress."""
+    values, progress = {}, []
+
+    def match(message):
+        if message.path == path and message.member == 'PropertiesChanged':
+            values.update(message.args[1])
+            if 'State' not in message.args[1] and 'Transferred' in message.args[1]:
+                progress.append(message.args[1]['Transferred'])
+        return message.path == path and message.member == 'Finished' and message.args
+    equal(bus.wait_signal(match), ['complete', '', ''])
+    return values, progress
 
 
 def test_reject_and_cancel(stage):
