@@ -421,6 +421,8 @@ receive_piece (Plain *plain, guint8 *buffer, gboolean *over)
       *over = TRUE;
       return TRUE;
     }
+  if (errno == ECONNRESET)
+    return end_closed (plain);
   if (errno != EAGAIN && errno != EINTR)
     return end (plain, BYTE_END_CUT, REASON_CONNECTION_LOST);
   wait = wait_for (plain, plain->fd, POLLIN, LIMIT_STALL_MS);

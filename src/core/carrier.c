@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
-#include "core/transfers-private.h"
+#include "core/legacy.h"
 #include "net/deadline.h"
 #include "transfer/reason.h"
 
@@ -14,8 +14,8 @@
 
 /* What the thread says ------------------------------------------------------------------------------------------- */
 
-static void
-take_outcome (Transfer *transfer, const ByteOutcome *outcome)
+void
+carrier_take_outcome (Transfer *transfer, const ByteOutcome *outcome)
 {
   transfer->row->transferred = (gint64) outcome->bytes;
   if (outcome->restarted)
@@ -58,8 +58,8 @@ know_size (Transfer *transfer)
     transfer->row->size = transfer->row->transferred;
 }
 
-static void
-on_landed (Transfer *transfer, const ByteOutcome *outcome)
+void
+carrier_landed (Transfer *transfer, const ByteOutcome *outcome)
 {
   Landed *landed = g_new (Landed, 1);
   g_autoptr (GStrvBuilder) paths = g_strv_builder_new ();
@@ -145,10 +145,10 @@ on_done (ByteTask *task, const ByteOutcome *outcome, gpointer user_data)
       transfer_clean_up (transfer);
       return;
     }
-  take_outcome (transfer, outcome);
+  carrier_take_outcome (transfer, outcome);
   if (outcome->end == BYTE_END_LANDED)
     {
-      on_landed (transfer, outcome);
+      carrier_landed (transfer, outcome);
       return;
     }
   ended = g_steal_pointer (&run->task); /* @outcome is its */
@@ -192,11 +192,10 @@ dup_fd (int fd)
   return fd >= 0 ? fcntl (fd, F_DUPFD_CLOEXEC, 3) : -1;
 }
 
-static ByteTask *
-receive (Transfer *transfer, ByteLink *link)
+ReceiveJob
+carrier_receive_job (Transfer *transfer, const char *part)
 {
   TransferRun *run = transfer->run;
-  g_autofree char *part = transfer_dup_part (transfer);
   ReceiveJob job = { .folder = run->folder_fd < 0 ? transfer->row->folder : NULL,
                      .folder_fd = dup_fd (run->folder_fd),
                      .out_fd = run->out_fd,
@@ -208,6 +207,15 @@ receive (Transfer *transfer, ByteLink *link)
 
   run->out_fd = -1;
   transfer_set_flag (transfer, TRANSFER_BEGUN, TRUE);
+  return job;
+}
+
+static ByteTask *
+receive (Transfer *transfer, ByteLink *link)
+{
+  g_autofree char *part = transfer_dup_part (transfer);
+  ReceiveJob job = carrier_receive_job (transfer, part);
+
   return receiver_start (link, &job, on_done, transfer);
 }
 
@@ -339,5 +347,6 @@ carrier_drop (Transfer *transfer)
   g_clear_pointer (&run->carrier, session_free);
   g_clear_pointer (&run->task, byte_task_free);
   inband_drop (transfer);
+  legacy_drop (transfer);
   run->id_open = FALSE;
 }

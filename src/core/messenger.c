@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "core/messenger-private.h"
-#include "core/transfers-private.h"
+#include "core/legacy.h"
 #include "net/addresses.h"
 #include "net/deadline.h"
 #include "presence/name.h"
@@ -202,6 +202,8 @@ messenger_peer_changed (Messenger *messenger, Peer *peer, PeerChange changed)
 {
   if (changed == 0)
     return;
+  if ((changed & PEER_CHANGED_PRESENCE) != 0 && !peer_is_online (peer))
+    legacy_gone (messenger, peer);
   peer->changed |= changed;
   g_hash_table_add (messenger->changed_peers, peer);
   messenger_tell (messenger);

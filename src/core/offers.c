@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "core/legacy.h"
 #include "core/transfers-private.h"
 #include "net/deadline.h"
 #include "transfer/reason.h"
@@ -142,6 +143,14 @@ offer_make (Transfer *transfer)
   TransferRun *run = transfer->run;
   g_autoptr (Jingle) jingle = NULL;
 
+  if (transfer_has_flag (transfer, TRANSFER_LEGACY) && run->legacy == NULL && transfer->peer->session != NULL
+      && session_is_secure (transfer->peer->session))
+    transfer_set_flag (transfer, TRANSFER_LEGACY, FALSE); /* it has learnt to encrypt meanwhile */
+  if (transfer_has_flag (transfer, TRANSFER_LEGACY))
+    {
+      legacy_send_offer (transfer);
+      return;
+    }
   if (!wants_offer (transfer) || !can_say (transfer) || run->told_on == transfer->peer->session)
     return;
   if (transfer->peer->capabilities_known && !(transfer->peer->capabilities & CAPABILITY_FILES))
@@ -170,6 +179,11 @@ offer_accept (Transfer *transfer)
   g_autoptr (Jingle) jingle = NULL;
   TransferRun *run = transfer->run;
 
+  if (transfer_has_flag (transfer, TRANSFER_LEGACY))
+    {
+      legacy_receive_accept (transfer);
+      return;
+    }
   if (run->task != NULL || !transfer_has_flag (transfer, TRANSFER_ACCEPTED))
     return;
   if (transfer_has_flag (transfer, TRANSFER_PAUSED_HERE))
@@ -208,6 +222,11 @@ offer_terminate (Transfer *transfer)
 {
   g_autoptr (Jingle) jingle = NULL;
 
+  if (transfer_has_flag (transfer, TRANSFER_LEGACY))
+    {
+      legacy_terminate (transfer);
+      return;
+    }
   if (!can_say (transfer))
     return;
   jingle = jingle_new (JINGLE_TERMINATE, transfer->row->sid);
@@ -617,7 +636,7 @@ offers_receive (Messenger *messenger, Session *session, const Node *iq)
   if (child == NULL || session_peer (session) == NULL)
     return FALSE;
   if (!session_is_secure (session))
-    return FALSE;
+    return legacy_request (messenger, session, iq);
   if (g_strcmp0 (child->ns, NS_IBB) == 0)
     return inband_receive (messenger, session, iq);
   if (!node_is (child, "jingle", NS_JINGLE))
@@ -656,6 +675,8 @@ offers_pump (Messenger *messenger, Peer *peer)
         }
       else if (transfer->row->direction == DIRECTION_OUT)
         offer_make (transfer);
+      else if (transfer_has_flag (transfer, TRANSFER_LEGACY))
+        legacy_receive_accept (transfer);
       else if (transfer->row->state == TRANSFER_WAITING_PEER)
         remind (transfer);
     }
@@ -665,6 +686,7 @@ offers_pump (Messenger *messenger, Peer *peer)
 void
 offers_ended (Messenger *messenger, Session *session)
 {
+  legacy_ended (messenger, session);
   for (guint i = 0; i < messenger->transfers->len; i++)
     {
       Transfer *transfer = g_ptr_array_index (messenger->transfers, i);

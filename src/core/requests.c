@@ -86,7 +86,7 @@ requests_add (Requests *requests, RequestDone done, gpointer user_data)
   return request->id;
 }
 
-void
+gboolean
 requests_answer (Requests *requests, const Node *answer)
 {
   const char *id = node_get (answer, "id");
@@ -100,6 +100,7 @@ requests_answer (Requests *requests, const Node *answer)
       g_queue_delete_link (&requests->open, l);
       set_timer (requests);
       finish (request, answer);
-      return;
+      return TRUE;
     }
+  return FALSE;
 }

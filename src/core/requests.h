@@ -17,5 +17,5 @@ void      requests_free (Requests *requests); /* all that is open ends without a
 /* requests_add: the id of a new one, owned by @requests; NULL where LIMIT_IQS_OPEN are open already. */
 const char *requests_add (Requests *requests, RequestDone done, gpointer user_data);
 
-/* requests_answer: gives @answer to whose id it has, if there is one. */
-void requests_answer (Requests *requests, const Node *answer);
+/* requests_answer: gives @answer to whose id it has; FALSE: there is none. */
+gboolean requests_answer (Requests *requests, const Node *answer);

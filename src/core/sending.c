@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "base/paths.h"
 #include "base/text.h"
-#include "core/transfers-private.h"
+#include "core/legacy.h"
 #include "net/deadline.h"
 #include "transfer/filename.h"
 #include "transfer/reason.h"
@@ -305,7 +305,9 @@ offer_to_all (Messenger *messenger, Peer **to, gsize n_to, const TransferSource 
     {
       guint64 id = used_id (messenger, to[i], options->key);
 
-      if (id == 0 && !check_receiver (messenger, to[i], options, error))
+      if (id == 0
+          && (!check_receiver (messenger, to[i], options, error)
+              || (!trust_encrypts (messenger, to[i]) && !legacy_send_check (to[i], sources, n_sources, error))))
         return NULL;
       g_array_append_val (ids, id);
     }

@@ -159,6 +159,12 @@ session_remote (Session *session)
   return session->remote;
 }
 
+GInetSocketAddress *
+session_local (Session *session)
+{
+  return session->wire != NULL ? wire_local (session->wire) : NULL;
+}
+
 void
 session_set_traced (Session *session, gboolean traced)
 {

@@ -387,7 +387,8 @@ session_handle_stanza (Session *session, const Node *node)
       break;
     case STANZA_IQ_RESULT:
     case STANZA_IQ_ERROR:
-      requests_answer (session->requests, node);
+      if (!requests_answer (session->requests, node) && session->events.answer != NULL)
+        session->events.answer (session, node, session->user_data);
       break;
     case STANZA_OTHER:
       break; /* many peers send odd nonzas */

@@ -50,6 +50,8 @@ typedef struct
   void (*message) (Session *session, const Stanza *stanza, gpointer user_data);
   /* A request that nobody here answers; FALSE: the owner does not either. Else it is answered by session_send_element(). */
   gboolean (*request) (Session *session, const Node *iq, gpointer user_data);
+  /* An answer that no session_request() waits for. */
+  void (*answer) (Session *session, const Node *iq, gpointer user_data);
   /* The channel is there, and not for XML but for the bytes of @id (SESSION_BYTES_ID bytes), which the peer named or we did: session_take_bytes() at once, or
    * it is closed without a word. secured() does not come, nothing is accepted; session_key() is whose it is. */
   void (*bytes) (Session *session, const guint8 *id, gpointer user_data);
@@ -132,6 +134,7 @@ void         session_set_capabilities (Session *session, Capability capabilities
 gint64       session_opened (Session *session); /* monotonic µs, 0: not yet */
 gboolean     session_was_closed_early (Session *session); /* we connected, and it ended before it was open */
 GInetSocketAddress *session_remote (Session *session); /* NULL while connecting */
+GInetSocketAddress *session_local (Session *session);  /* the same, and NULL once it ended */
 void         session_set_traced (Session *session, gboolean traced);
 void         session_set_kept (Session *session, gboolean kept); /* never idle: presence rests on it */
 void         session_retire (Session *session); /* another stream with this peer is preferred */

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "core/messenger-private.h"
-#include "core/transfers-private.h"
+#include "core/legacy.h"
 #include "net/addresses.h"
 #include "net/deadline.h"
 #include "presence/name.h"
@@ -266,6 +266,12 @@ on_request (Session *session, const Node *iq, gpointer user_data)
 }
 
 static void
+on_answer (Session *session, const Node *iq, gpointer user_data)
+{
+  legacy_answer (user_data, session, iq);
+}
+
+static void
 on_bytes (Session *session, const guint8 *id, gpointer user_data)
 {
   carrier_take (user_data, session, id);
@@ -357,7 +363,7 @@ on_ended (Session *session, const GError *error, gpointer user_data)
 
 const SessionEvents streams_session_events
     = { .header = on_header, .clear = on_clear, .secured = on_secured, .open = on_open, .message = on_message, .request = on_request,
-        .bytes = on_bytes, .verify = on_verify, .drained = on_drained, .traced = on_traced, .aged = on_aged, .closing = on_closing,
+        .answer = on_answer, .bytes = on_bytes, .verify = on_verify, .drained = on_drained, .traced = on_traced, .aged = on_aged, .closing = on_closing,
         .ended = on_ended };
 
 /* Coming in ------------------------------------------------------------------------------------------------------- */

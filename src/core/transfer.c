@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "base/paths.h"
 #include "base/text.h"
-#include "core/transfers-private.h"
+#include "core/legacy.h"
 #include "net/deadline.h"
 #include "transfer/filename.h"
 #include "transfer/reason.h"
@@ -234,6 +234,7 @@ run_free (Transfer *transfer)
 
   g_clear_pointer (&run->scan, scan_free);
   carrier_drop (transfer);
+  legacy_free (run->legacy);
   deadline_drop (&run->retry);
   deadline_drop (&run->burial);
   transfer_drop_sources (transfer);

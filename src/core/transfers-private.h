@@ -14,9 +14,11 @@
  *   sending.c    the sources
  *   offers.c     what is said about them on the peer's stream: Jingle
  *   carrier.c    the connection that the bytes take, and the thread that moves them
+ *   legacy.c     the same for who cannot encrypt
  *   inband.c     the bytes within the stream, where no connection can be had */
 
 typedef struct _Inband Inband;
+typedef struct _Legacy Legacy;
 
 struct _TransferRun
 {
@@ -27,6 +29,7 @@ struct _TransferRun
   Session   *carrier;   /* the connection that we are making */
   gboolean   called_back; /* they were asked to connect to us, or we do so */
   Inband    *inband;
+  Legacy    *legacy;    /* in place of all that */
   ByteTask  *task;      /* bytes move */
   Scan      *scan;      /* what is offered is being counted */
   GArray    *fds;       /* int: of the sources, -1 where there is only a path; NULL: none */
@@ -109,6 +112,9 @@ void carrier_connect (Transfer *transfer);               /* to them, with the ne
 void carrier_take (Messenger *messenger, Session *session, const guint8 *id); /* somebody connected, or we did */
 void carrier_start (Transfer *transfer, ByteLink *link); /* takes it */
 void carrier_drop (Transfer *transfer);
+ReceiveJob carrier_receive_job (Transfer *transfer, const char *part); /* the descriptors in it are the thread's */
+void carrier_take_outcome (Transfer *transfer, const ByteOutcome *outcome);
+void carrier_landed (Transfer *transfer, const ByteOutcome *outcome); /* LANDED: stored, then confirmed */
 
 /* inband.c */
 /* inband_begin: and the thread. @opens: we say so first. */

@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "base/paths.h"
 #include "base/text.h"
-#include "core/transfers-private.h"
+#include "core/legacy.h"
 #include "net/deadline.h"
 #include "transfer/filename.h"
 #include "transfer/reason.h"
@@ -72,8 +72,10 @@ needs_stream (const Transfer *transfer)
 {
   const TransferRun *run = transfer->run;
 
-  if (run->task != NULL || run->carrier != NULL || run->retry != NULL || transfer_has_flag (transfer, TRANSFER_LEGACY))
+  if (run->task != NULL || run->carrier != NULL || run->retry != NULL)
     return FALSE;
+  if (transfer_has_flag (transfer, TRANSFER_LEGACY))
+    return legacy_needs_stream (transfer);
   if (transfer_has_flag (transfer, TRANSFER_UNTOLD))
     return TRUE;
   if (transfer->row->state == TRANSFER_QUEUED)
@@ -418,6 +420,8 @@ load (Messenger *messenger, TransferRow *row)
     return;
   if (transfer_has_flag (transfer, TRANSFER_ONCE)) /* its descriptors are gone */
     transfer_give_up (transfer, TRANSFER_FAILED, row->direction == DIRECTION_OUT ? REASON_SOURCE_GONE : REASON_CONNECTION_LOST);
+  else if (transfer_has_flag (transfer, TRANSFER_LEGACY) && !legacy_load (transfer))
+    transfer_give_up (transfer, TRANSFER_FAILED, REASON_CONNECTION_LOST);
   else if (row->direction == DIRECTION_OUT && row->state == TRANSFER_QUEUED)
     {
       transfer->run->stale = FALSE;
