@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bytes/task-private.h"
 
-#include <errno.h>
-#include <string.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -137,11 +137,22 @@ byte_task_tell (ByteTask *task, const ByteOutcome *outcome)
 
 /* The thread ---------------------------------------------------------------------------------------------- */
 
+/* Signals are the main thread's; a pipe that nobody reads and a file that is too big for its disk are errors to write(), not the end. */
+static void
+block_signals (void)
+{
+  sigset_t all;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_BLOCK, &all, NULL);
+}
+
 static gpointer
 run (gpointer data)
 {
   ByteTask *task = data;
 
+  block_signals ();
   task->run (task, task->job);
   return NULL;
 }

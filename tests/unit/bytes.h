@@ -6,7 +6,6 @@
 #include <ftw.h>
 #include <glib.h>
 #include <glib/gstdio.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>

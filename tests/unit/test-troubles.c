@@ -2,6 +2,9 @@
 /* Goal: full disks, vanished sources, users who stop and pipes that nobody reads end a transfer, or one entry, with the reason that fits. */
 #include "proxy.h"
 
+#include <sched.h>
+#include <sys/mount.h>
+
 #include "bytes/beneath.h"
 #include "bytes/link-private.h"
 
@@ -39,6 +42,51 @@ test_full_while_writing (void)
   scene.receive.out_fd = open ("/dev/full", O_WRONLY | O_CLOEXEC);
   scene_run (&scene);
   assert_ends (&scene, BYTE_END_PEER_STOPPED, "peer-no-space", BYTE_END_NO_SPACE, "no-space");
+  scene_clear (&scene);
+}
+
+/* A disk of a megabyte, that is full half way; what came before is kept, and is not sent again. */
+static void
+test_full_disk (void)
+{
+  g_autofree char *filler = NULL;
+  Scene scene;
+
+  scene_init (&scene);
+  if (unshare (CLONE_NEWNS) != 0 || mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
+      || mount ("tmpfs", scene.to, "tmpfs", 0, "size=1m") != 0)
+    {
+      g_test_skip ("only the superuser may mount a disk");
+      scene_clear (&scene);
+      return;
+    }
+  for (guint i = 0; i < 9; i++)
+    {
+      const char name[] = { 'd', '/', (char)('a' + i), '\0' };
+
+      make_big (scene.from, name, 100000, i);
+    }
+  make_big (scene.to, "filler", 200000, 1);
+  filler = scene_path (scene.to, "filler");
+  scene_add (&scene, "d");
+  scene_scan (&scene);
+  scene.size = -1; /* so that it does not know before */
+  scene_run (&scene);
+  assert_ends (&scene, BYTE_END_PEER_STOPPED, "peer-no-space", BYTE_END_NO_SPACE, "no-space");
+  g_assert_cmpint (unlink (filler), ==, 0);
+  scene.size = 900000;
+  scene.receive.resume = TRUE;
+  scene_run (&scene);
+  assert_done (&scene);
+  g_assert_cmpuint (scene.sent.wire, <, 250000);
+  for (guint i = 0; i < 9; i++)
+    {
+      const char name[] = { 'd', '/', (char)('a' + i), '\0' };
+      g_autofree char *from = scene_path (scene.from, name), *to = scene_path (scene.to, name);
+
+      assert_same_file (from, to);
+    }
+  umount (scene.to);
   scene_clear (&scene);
 }
 
@@ -519,7 +567,6 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_assert_cmpint (sodium_init (), >=, 0);
-  signal (SIGPIPE, SIG_IGN);
   g_test_add_func ("/troubles/no-space-to-begin-with", test_no_space_to_begin_with);
   g_test_add_func ("/troubles/full-while-writing", test_full_while_writing);
   g_test_add_func ("/troubles/no-such-folder", test_no_such_folder);
@@ -550,5 +597,6 @@ main (int argc, char **argv)
   g_test_add_func ("/troubles/confined", test_confined);
   g_test_add_data_func ("/troubles/beneath", GINT_TO_POINTER (FALSE), test_beneath);
   g_test_add_data_func ("/troubles/beneath/old-kernel", GINT_TO_POINTER (TRUE), test_beneath);
+  g_test_add_func ("/troubles/full-disk", test_full_disk);
   return g_test_run ();
 }
