@@ -99,22 +99,6 @@ on_cut (Transfer *transfer, const ByteOutcome *outcome)
     transfer_retry_later (transfer);
 }
 
-static void
-on_peer_stopped (Transfer *transfer, const ByteOutcome *outcome)
-{
-  const char *reason = outcome->reason; /* as it means to us */
-
-  if (strcmp (reason, REASON_PEER_PAUSED) == 0 || strcmp (reason, REASON_PEER_NO_SPACE) == 0)
-    {
-      transfer_set_flag (transfer, TRANSFER_PAUSED_THERE, TRUE);
-      transfer_set (transfer, TRANSFER_PAUSED, reason);
-    }
-  else if (strcmp (reason, REASON_CONNECTION_LOST) == 0)
-    on_cut (transfer, outcome);
-  else
-    transfer_set (transfer, strcmp (reason, REASON_PEER_CANCELED) == 0 ? TRANSFER_CANCELED : TRANSFER_FAILED, reason);
-}
-
 /* Stopped by us: another state was set before, or they offered it again because they lost the connection. */
 static void
 settle (Transfer *transfer)
@@ -130,6 +114,24 @@ settle (Transfer *transfer)
     offer_accept (transfer);
   else
     offer_make (transfer);
+}
+
+static void
+on_peer_stopped (Transfer *transfer, const ByteOutcome *outcome)
+{
+  const char *reason = outcome->reason; /* as we mean it */
+
+  if (transfer->run->resumed)
+    settle (transfer);
+  else if (strcmp (reason, REASON_PEER_PAUSED) == 0 || strcmp (reason, REASON_PEER_NO_SPACE) == 0)
+    {
+      transfer_set_flag (transfer, TRANSFER_PAUSED_THERE, TRUE);
+      transfer_set (transfer, TRANSFER_PAUSED, reason);
+    }
+  else if (strcmp (reason, REASON_CONNECTION_LOST) == 0)
+    on_cut (transfer, outcome);
+  else
+    transfer_set (transfer, strcmp (reason, REASON_PEER_CANCELED) == 0 ? TRANSFER_CANCELED : TRANSFER_FAILED, reason);
 }
 
 static void
@@ -242,6 +244,7 @@ carrier_start (Transfer *transfer, ByteLink *link)
 
   deadline_drop (&run->retry);
   run->ticked = 0;
+  run->resumed = FALSE;
   transfer->rate = 0;
   run->task = transfer->row->direction == DIRECTION_IN ? receive (transfer, link) : send (transfer, link);
   transfer_set (transfer, TRANSFER_ACTIVE, transfer_has_flag (transfer, TRANSFER_RESTARTED) ? REASON_RESTARTED : NULL);

@@ -539,8 +539,11 @@ resume_by_peer (Transfer *transfer)
   transfer_set_flag (transfer, TRANSFER_PAUSED_THERE, FALSE);
   if (transfer_has_flag (transfer, TRANSFER_PAUSED_HERE))
     transfer_save (transfer);
-  else if (transfer->row->direction == DIRECTION_OUT && transfer->run->task == NULL && transfer->run->carrier == NULL)
+  else if (transfer->row->direction == DIRECTION_OUT && transfer->run->carrier == NULL)
     {
+      transfer->run->resumed = transfer->run->task != NULL; /* what it still says is over: they have no connection any more */
+      if (transfer->run->resumed)
+        byte_task_stop (transfer->run->task, REASON_CONNECTION_LOST);
       if (paused)
         transfer->run->told_on = NULL;
       transfer_go_on (transfer);

@@ -43,6 +43,7 @@ struct _TransferRun
   gboolean   is_new, finished;
   gboolean   landed;    /* all is in its place, and only has to be stored and said */
   gboolean   stale;     /* the sources may be others than when they were counted */
+  gboolean   resumed;   /* out: the peer ended its pause before the thread had ended */
   gboolean   offered;   /* in: the newest offer was not answered */
 };
 

@@ -279,6 +279,13 @@ proxy_release (Proxy *proxy)
 }
 
 void
+proxy_shut (Proxy *proxy)
+{
+  g_socket_service_stop (proxy->service);
+  g_socket_listener_close (G_SOCKET_LISTENER (proxy->service));
+}
+
+void
 proxy_cut_after (Proxy *proxy, gsize bytes)
 {
   proxy->until_cut = bytes;

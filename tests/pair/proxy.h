@@ -32,6 +32,8 @@ void proxy_cut (Proxy *proxy);
 /* proxy_hold_above: a connection that carried more than @bytes one way stands still, until proxy_release(). */
 void proxy_hold_above (Proxy *proxy, gsize bytes);
 void proxy_release (Proxy *proxy);
+/* proxy_shut: nobody can connect any more. */
+void proxy_shut (Proxy *proxy);
 /* proxy_cut_after: every connection breaks when @bytes more have passed. */
 void  proxy_cut_after (Proxy *proxy, gsize bytes);
 guint proxy_cuts (Proxy *proxy);        /* how often one broke */

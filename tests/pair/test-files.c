@@ -368,6 +368,78 @@ keep_port (Side *side)
 }
 
 static void
+test_cut (void)
+{
+  Scene scene;
+
+  begin_large (&scene);
+  go_on (&scene);
+  proxy_cut_after (scene.to_romeo, HELD);
+  proxy_cut_after (scene.to_juliet, HELD);
+  wait_complete (&scene);
+  g_assert_cmpuint (proxy_cuts (scene.to_romeo) + proxy_cuts (scene.to_juliet), >, 0);
+  assert_same (&scene, "large", "large");
+  g_assert_cmpuint (count_files (scene.to), ==, 1);
+  scene_close (&scene);
+}
+
+/* Only he can connect to her, or neither to the other any more. */
+static void
+test_one_way (gconstpointer both)
+{
+  Scene scene;
+
+  scene_open (&scene, SIDE_SECURE);
+  write_file (scene.from, "report.pdf", 300 * 1000);
+  offer_and_see (&scene, "report.pdf");
+  proxy_shut (scene.to_romeo);
+  if (GPOINTER_TO_INT (both))
+    proxy_shut (scene.to_juliet);
+  accept (&scene);
+  wait_complete (&scene);
+  assert_same (&scene, "report.pdf", "report.pdf");
+  g_assert_cmpuint (count_files (scene.to), ==, 1);
+  scene_close (&scene);
+}
+
+/* What has gone over of it is of no use. */
+static void
+test_source_changed (void)
+{
+  Scene scene;
+
+  begin_large (&scene);
+  keep_port (scene.juliet);
+  side_stop (scene.juliet);
+  write_file (scene.from, "large", LARGE - 4096);
+  side_start (scene.juliet);
+  go_on (&scene);
+  side_wait (is (sent (&scene), TRANSFER_COMPLETE, "") && is (got (&scene), TRANSFER_COMPLETE, ""));
+  g_assert_true (transfer_has_flag (sent (&scene), TRANSFER_RESTARTED));
+  assert_same (&scene, "large", "large");
+  scene_close (&scene);
+}
+
+/* Larger than what he said yes to: he is asked again. */
+static void
+test_source_grew (void)
+{
+  Scene scene;
+
+  begin_large (&scene);
+  keep_port (scene.juliet);
+  side_stop (scene.juliet);
+  write_file (scene.from, "large", LARGE + 4096);
+  side_start (scene.juliet);
+  go_on (&scene);
+  side_wait (is (got (&scene), TRANSFER_OFFERED, REASON_SOURCE_CHANGED));
+  accept (&scene);
+  side_wait (is (sent (&scene), TRANSFER_COMPLETE, "") && is (got (&scene), TRANSFER_COMPLETE, ""));
+  assert_same (&scene, "large", "large");
+  scene_close (&scene);
+}
+
+static void
 test_away (void)
 {
   Scene scene;
@@ -463,6 +535,11 @@ main (int argc, char **argv)
   g_test_add_data_func ("/transfers/restart/receiver", GINT_TO_POINTER (FALSE), test_restart);
   g_test_add_func ("/transfers/away", test_away);
   g_test_add_func ("/transfers/pipe", test_pipe);
+  g_test_add_func ("/transfers/cut", test_cut);
+  g_test_add_data_func ("/transfers/one-way/connects-back", GINT_TO_POINTER (FALSE), test_one_way);
+  g_test_add_data_func ("/transfers/one-way/in-band", GINT_TO_POINTER (TRUE), test_one_way);
+  g_test_add_func ("/transfers/source/changed", test_source_changed);
+  g_test_add_func ("/transfers/source/grew", test_source_grew);
   g_test_add_func ("/transfers/policy", test_policy);
   result = g_test_run ();
   remove_tree (g_steal_pointer (&home));
