@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/mask.h"
 #include "base/paths.h"
 #include "bus/lock.h"
 #include "bus/logind.h"
@@ -243,7 +244,7 @@ begin (char **holder, GError **error)
 
   g_log_writer_default_set_use_stderr (TRUE);
   signal (SIGPIPE, SIG_IGN);
-  umask (0077);
+  mask_keep (umask (0077));
   return harden_process (error) && paths_make_dir (data_dir, error) ? lock_take (lock_path, holder, error) : -1;
 }
 

@@ -24,7 +24,7 @@ struct _Landing
   char *part;
   int folder; /* target/part */
   guint mask;
-  gboolean resume;
+  gboolean resume, trusts_umask;
   char *parent_path; /* the folder that was used last; NULL: none */
   int parent;
   GHashTable *journal; /* top-level name → final name; NULL: it has not landed */
@@ -130,6 +130,12 @@ landing_free (Landing *landing)
   g_free (landing->part);
   g_free (landing->parent_path);
   g_free (landing);
+}
+
+void
+landing_trust_umask (Landing *landing)
+{
+  landing->trusts_umask = TRUE;
 }
 
 gboolean
@@ -279,7 +285,7 @@ landing_complete_file (const Landing *landing, int fd, const char *path, const E
   struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, time_of (entry->mtime_ns) };
   mode_t mode = mode_of (landing, path, entry);
 
-  if ((continued || (mode & 0600) != 0600) && fchmod (fd, mode) != 0)
+  if ((continued || !landing->trusts_umask || (mode & 0600) != 0600) && fchmod (fd, mode) != 0)
     return FALSE;
   return futimens (fd, times) == 0;
 }

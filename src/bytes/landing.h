@@ -16,6 +16,9 @@ Landing *landing_open (int target, const char *part, guint mask, gboolean resume
 void     landing_free (Landing *landing); /* NULL is fine; the folder stays */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Landing, landing_free)
 
+/* landing_trust_umask: this thread's umask is @mask, so that what it makes has its final mode at once. */
+void landing_trust_umask (Landing *landing);
+
 /* landing_has_landed: it was complete before: what is missing in it was renamed to its place. */
 gboolean landing_has_landed (const Landing *landing);
 

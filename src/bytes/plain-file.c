@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/mask.h"
 #include "bytes/beneath.h"
 #include "bytes/landing.h"
 #include "bytes/task-private.h"
@@ -310,24 +311,10 @@ plain_file_send (const PlainFileJob *job, ByteTaskDone done, gpointer user_data)
 
 /* Receiving ------------------------------------------------------------------------------------------------- */
 
-/* What the user's files are made with; umask() would change it for all threads. */
-static guint
-read_mask (void)
-{
-  g_autofree char *status = NULL;
-  const char *line;
-  guint mask;
-
-  if (!g_file_get_contents ("/proc/self/status", &status, NULL, NULL))
-    return 022;
-  line = strstr (status, "\nUmask:");
-  return line != NULL && sscanf (line, "\nUmask: %o", &mask) == 1 ? mask : 022;
-}
-
 static gboolean
 open_landing (Plain *plain)
 {
-  guint mask = read_mask ();
+  guint mask = mask_of_user ();
   int target = plain->folder_fd >= 0 ? plain->folder_fd : open (plain->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
   plain->folder_fd = -1;

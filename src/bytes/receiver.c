@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <poll.h>
+#include <sched.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/mask.h"
 #include "bytes/beneath.h"
 #include "bytes/bitmap.h"
 #include "bytes/landing.h"
@@ -536,7 +538,10 @@ complete_file (Receiver *r, const FrameBody *end)
   if (!has_hash (r, end))
     return byte_link_end (r->link) == LINK_UP && fail_file (r, EIO);
   if (r->landing == NULL)
-    return TRUE;
+    {
+      note_complete (r, file->path);
+      return TRUE;
+    }
   if (!landing_complete_file (r->landing, file->fd, file->path, &file->entry, file->continued))
     return fail_file (r, errno);
   add_top (r, file->path);
@@ -748,6 +753,17 @@ land (Receiver *r)
   return landing_land (r->landing, r->tops, r->outcome.paths) || give_up_errno (r, errno);
 }
 
+/* Not even a part of it: that is no success. */
+static gboolean
+has_something (Receiver *r)
+{
+  const ByteFailure *first = r->outcome.failures->len > 0 ? g_ptr_array_index (r->outcome.failures, 0) : NULL;
+
+  if (first == NULL || r->outcome.paths->len > 0 || (r->landing == NULL && r->files > 0))
+    return TRUE;
+  return give_up (r, BYTE_END_FAILED, g_intern_string (first->reason), first->path);
+}
+
 /* Whatever becomes of the link meanwhile: it is written down above that we are complete. FALSE: it will not be. */
 static gboolean
 wait_for_confirm (Receiver *r)
@@ -776,9 +792,19 @@ fill_outcome (Receiver *r)
   r->outcome.wire = byte_link_wire (r->link);
 }
 
+static int
+compare_failed (const void *a, const void *b)
+{
+  guint32 x = ((const Failed *)a)->index, y = ((const Failed *)b)->index;
+
+  return (x > y) - (x < y);
+}
+
+/* In the order of the entries: a folder fails when it is left, behind what is in it. */
 static gboolean
 send_done (Receiver *r)
 {
+  g_array_sort (r->failed, compare_failed);
   for (guint i = 0; i < r->failed->len; i++)
     {
       const Failed *failed = &g_array_index (r->failed, Failed, i);
@@ -835,6 +861,16 @@ reopen_out (Receiver *r)
   r->out_fd = fd;
 }
 
+/* Of this thread only. */
+static gboolean
+takes_umask (guint mask)
+{
+  if (unshare (CLONE_FS) != 0)
+    return FALSE;
+  umask (mask);
+  return TRUE;
+}
+
 static gboolean
 can_allocate (int folder)
 {
@@ -860,7 +896,11 @@ prepare (Receiver *r)
   beneath_confine (target);
   r->allocates = can_allocate (target);
   r->landing = landing_open (target, r->part, r->mask, r->resume);
-  return r->landing != NULL || give_up_errno (r, errno);
+  if (r->landing == NULL)
+    return give_up_errno (r, errno);
+  if (takes_umask (r->mask))
+    landing_trust_umask (r->landing);
+  return TRUE;
 }
 
 static gboolean
@@ -877,7 +917,7 @@ run_to_end (Receiver *r)
   if (!has_space_for (r, missing))
     return FALSE;
   r->progress.phase = BYTE_PHASE_MOVING;
-  return move (r) && land (r) && conclude (r);
+  return move (r) && land (r) && has_something (r) && conclude (r);
 }
 
 /* Where nothing was given up: what the link says. */
@@ -958,16 +998,6 @@ receiver_free (gpointer data)
   g_free (r);
 }
 
-/* The process's own; with the tighter one for the moment, in which no other thread makes files that all may read. */
-static guint
-read_mask (void)
-{
-  mode_t mask = umask (077);
-
-  umask (mask);
-  return mask;
-}
-
 static Receiver *
 receiver_new (const ReceiveJob *job)
 {
@@ -983,7 +1013,7 @@ receiver_new (const ReceiveJob *job)
   r->size_max = job->size_max;
   r->checksum = job->checksum;
   r->resume = job->resume;
-  r->mask = read_mask ();
+  r->mask = mask_of_user ();
   r->have = bitmap_new (r->resume ? r->entries : 0);
   r->partial_index = G_MAXUINT64;
   r->last = -1;

@@ -22,8 +22,8 @@ typedef struct
   gboolean resume;      /* the part folder may have something already */
 } ReceiveJob;
 
-/* receiver_start: takes @link, and the descriptors. What fails by itself (also at the sender) is in the failures; where nothing is left,
- * LANDED comes without paths. */
+/* receiver_start: takes @link, and the descriptors. What fails by itself (also at the sender) is in the failures; where nothing is left
+ * it ends FAILED with the reason of the first one, at the sender PEER_STOPPED with the same. */
 ByteTask *receiver_start (ByteLink *link, const ReceiveJob *job, ByteTaskDone done, gpointer user_data);
 
 /* discard_start: removes the part folder of a transfer that is not continued, with all that is in it; @folder, @folder_fd (taken) and

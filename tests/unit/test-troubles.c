@@ -269,9 +269,45 @@ test_nothing_is_left (void)
   path = scene_path (scene.from, "a");
   g_assert_cmpint (unlink (path), ==, 0);
   scene_run (&scene);
-  assert_done (&scene);
+  assert_ends (&scene, BYTE_END_PEER_STOPPED, "source-gone", BYTE_END_FAILED, "source-gone");
   g_assert_cmpstr (scene.received.failures, ==, "a: source-gone\n");
-  g_assert_cmpstr (scene.received.paths, ==, "");
+  g_assert_cmpstr (scene.sent.failures, ==, "a: source-gone\n");
+  g_assert_false (scene.received.landed);
+  assert_tree (scene.to, "d x.0000.part");
+  scene_clear (&scene);
+}
+
+/* The folder goes while files come: everything fails, and so does the whole. */
+static void
+test_folder_is_removed (void)
+{
+  g_autofree char *part = NULL;
+  Proxy proxy = { .limits = { 3000, G_MAXSIZE } };
+  int fds[2];
+  Scene scene;
+  ByteProgress progress = { 0 };
+
+  scene_init (&scene);
+  for (guint i = 0; i < 3; i++)
+    {
+      const char name[] = { 'd', '/', (char)('a' + i), '/', 'x', '\0' };
+
+      make_big (scene.from, name, 100000, i);
+    }
+  scene_add (&scene, "d");
+  scene_scan (&scene);
+  proxy_try (&proxy, &scene, TRUE);
+  g_assert_cmpint (scene.received.end, ==, BYTE_END_CUT);
+  scene.receive.resume = TRUE;
+  scene.receive.size = scene.size;
+  make_pair (fds);
+  scene_start_receiver (&scene, fds[1], TRUE); /* it has opened the folder when it says that it begins */
+  g_assert_cmpint (recv (fds[0], &progress, 1, MSG_PEEK), ==, 1);
+  part = scene_path (scene.to, "x.0000.part");
+  remove_tree (part);
+  scene_start_sender (&scene, fds[0], TRUE);
+  scene_wait (&scene);
+  assert_ends (&scene, BYTE_END_PEER_STOPPED, "file-error", BYTE_END_FAILED, "file-error");
   assert_tree (scene.to, "");
   scene_clear (&scene);
 }
@@ -580,6 +616,7 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/troubles/folder-is-a-link", test_folder_is_a_link);
   g_test_add_func ("/troubles/nothing-is-left", test_nothing_is_left);
+  g_test_add_func ("/troubles/folder-is-removed", test_folder_is_removed);
   g_test_add_func ("/troubles/manifest-is-gone", test_manifest_is_gone);
   g_test_add_func ("/troubles/fails-at-the-receiver", test_fails_at_the_receiver);
   for (guint flags = SENDER; flags <= (SENDER | RECEIVER | SOURCE_WAITS); flags++)
