@@ -12,6 +12,14 @@
  * fails too they go within the stream. Whoever holds the other end has to hold the peer's key and to know the newest offer's id, which
  * counts once. */
 
+static const char *
+end_reason (const Transfer *transfer, guint64 n_failures)
+{
+  if (n_failures > 0)
+    return REASON_PARTIAL;
+  return transfer_has_flag (transfer, TRANSFER_RESTARTED) ? REASON_RESTARTED : NULL;
+}
+
 /* What the thread says ------------------------------------------------------------------------------------------- */
 
 void
@@ -64,7 +72,7 @@ carrier_landed (Transfer *transfer, const ByteOutcome *outcome)
   Landed *landed = g_new (Landed, 1);
   g_autoptr (GStrvBuilder) paths = g_strv_builder_new ();
 
-  for (guint i = 0; outcome->paths != NULL && i < outcome->paths->len; i++)
+  for (guint i = 0; outcome->paths != NULL && i < outcome->paths->len && i < LIMIT_TRANSFER_FAILURES; i++)
     {
       g_autofree char *path = transfer->row->folder != NULL
                                   ? g_build_filename (transfer->row->folder, g_ptr_array_index (outcome->paths, i), NULL)
@@ -77,7 +85,7 @@ carrier_landed (Transfer *transfer, const ByteOutcome *outcome)
   transfer_pack_result (transfer);
   transfer->run->landed = TRUE;
   know_size (transfer);
-  transfer_set (transfer, TRANSFER_COMPLETE, outcome->n_failures > 0 ? REASON_PARTIAL : NULL);
+  transfer_set (transfer, TRANSFER_COMPLETE, end_reason (transfer, outcome->n_failures));
   *landed = (Landed){ transfer->run->messenger, transfer->row->id };
   turn_after (transfer->run->messenger->turn, confirm, landed);
 }
@@ -121,9 +129,7 @@ on_peer_stopped (Transfer *transfer, const ByteOutcome *outcome)
 {
   const char *reason = outcome->reason; /* as we mean it */
 
-  if (transfer->run->resumed)
-    settle (transfer);
-  else if (strcmp (reason, REASON_PEER_PAUSED) == 0 || strcmp (reason, REASON_PEER_NO_SPACE) == 0)
+  if (strcmp (reason, REASON_PEER_PAUSED) == 0 || strcmp (reason, REASON_PEER_NO_SPACE) == 0)
     {
       transfer_set_flag (transfer, TRANSFER_PAUSED_THERE, TRUE);
       transfer_set (transfer, TRANSFER_PAUSED, reason);
@@ -132,6 +138,46 @@ on_peer_stopped (Transfer *transfer, const ByteOutcome *outcome)
     on_cut (transfer, outcome);
   else
     transfer_set (transfer, strcmp (reason, REASON_PEER_CANCELED) == 0 ? TRANSFER_CANCELED : TRANSFER_FAILED, reason);
+}
+
+/* What failed of a single file says more than that something did. */
+static const char *
+failure_of (const Transfer *transfer, const ByteOutcome *outcome)
+{
+  if (transfer->row->entries == 1 && outcome->failures != NULL && outcome->failures->len == 1)
+    return ((ByteFailure *) g_ptr_array_index (outcome->failures, 0))->reason;
+  return outcome->reason;
+}
+
+static void
+take_end (Transfer *transfer, const ByteOutcome *outcome)
+{
+  switch (outcome->end)
+    {
+    case BYTE_END_LANDED:
+      break;
+    case BYTE_END_DONE:
+      know_size (transfer);
+      transfer_pack_result (transfer);
+      transfer_set (transfer, TRANSFER_COMPLETE, end_reason (transfer, transfer->failures->len));
+      break;
+    case BYTE_END_CUT:
+      on_cut (transfer, outcome);
+      break;
+    case BYTE_END_STOPPED:
+      settle (transfer);
+      break;
+    case BYTE_END_PEER_STOPPED:
+      on_peer_stopped (transfer, outcome);
+      break;
+    case BYTE_END_NO_SPACE:
+      transfer_set (transfer, TRANSFER_PAUSED, REASON_NO_SPACE);
+      transfer_retry_later (transfer);
+      break;
+    case BYTE_END_FAILED:
+      transfer_give_up (transfer, TRANSFER_FAILED, failure_of (transfer, outcome));
+      break;
+    }
 }
 
 static void
@@ -157,32 +203,10 @@ on_done (ByteTask *task, const ByteOutcome *outcome, gpointer user_data)
   inband_drop (transfer);
   if (transfer_is_over (transfer))
     return; /* it had landed */
-  switch (outcome->end)
-    {
-    case BYTE_END_LANDED:
-      break;
-    case BYTE_END_DONE:
-      know_size (transfer);
-      transfer_pack_result (transfer);
-      transfer_set (transfer, TRANSFER_COMPLETE, transfer->failures->len > 0 ? REASON_PARTIAL : NULL);
-      break;
-    case BYTE_END_CUT:
-      on_cut (transfer, outcome);
-      break;
-    case BYTE_END_STOPPED:
-      settle (transfer);
-      break;
-    case BYTE_END_PEER_STOPPED:
-      on_peer_stopped (transfer, outcome);
-      break;
-    case BYTE_END_NO_SPACE:
-      transfer_set (transfer, TRANSFER_PAUSED, REASON_NO_SPACE);
-      transfer_retry_later (transfer);
-      break;
-    case BYTE_END_FAILED:
-      transfer_give_up (transfer, TRANSFER_FAILED, outcome->reason);
-      break;
-    }
+  if (run->resumed && (outcome->end == BYTE_END_CUT || outcome->end == BYTE_END_PEER_STOPPED))
+    settle (transfer);
+  else
+    take_end (transfer, outcome);
   transfers_count_moving (run->messenger, transfer->peer);
 }
 
@@ -232,7 +256,7 @@ send (Transfer *transfer, ByteLink *link)
                   .n_sources = sources->len,
                   .links = (ScanLinks) transfer_links (transfer),
                   .checksum = transfer_has_flag (transfer, TRANSFER_CHECKSUM),
-                  .changed = transfer_has_flag (transfer, TRANSFER_RESTARTED) };
+                  .changed = transfer->run->changed_source };
 
   return sender_start (link, &job, on_done, transfer);
 }
@@ -245,6 +269,7 @@ carrier_start (Transfer *transfer, ByteLink *link)
   deadline_drop (&run->retry);
   run->ticked = 0;
   run->resumed = FALSE;
+  transfer_set_flag (transfer, TRANSFER_BEGUN, TRUE);
   transfer->rate = 0;
   run->task = transfer->row->direction == DIRECTION_IN ? receive (transfer, link) : send (transfer, link);
   transfer_set (transfer, TRANSFER_ACTIVE, transfer_has_flag (transfer, TRANSFER_RESTARTED) ? REASON_RESTARTED : NULL);

@@ -409,10 +409,10 @@ offered_again (Transfer *transfer, const Jingle *jingle)
 {
   gboolean more = is_more (transfer, jingle);
 
-  if (transfer->run->task != NULL) /* they lost the connection, and we do not know yet */
+  if (transfer->run->task != NULL) /* they have no connection any more, and we do not know yet; goes on when it is over */
     {
+      transfer->run->resumed = TRUE;
       byte_task_stop (transfer->run->task, REASON_CONNECTION_LOST);
-      return; /* goes on when it is over: transfer_settle() */
     }
   take_description (transfer, jingle);
   transfer_set_flag (transfer, TRANSFER_PAUSED_THERE, FALSE);

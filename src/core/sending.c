@@ -153,7 +153,9 @@ take_offer (Transfer *transfer, const ScanResult *result)
   transfer->tops = result->tops->len;
   transfer_pack_files (transfer);
   transfer_set_flag (transfer, TRANSFER_PIPE, result->size < 0);
-  transfer_set_flag (transfer, TRANSFER_RESTARTED, result->changed);
+  transfer->run->changed_source = result->changed;
+  if (result->changed && transfer_has_flag (transfer, TRANSFER_BEGUN))
+    transfer_set_flag (transfer, TRANSFER_RESTARTED, TRUE);
 }
 
 static void

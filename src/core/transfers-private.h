@@ -42,6 +42,7 @@ struct _TransferRun
   guint      changed;   /* TransferChange, not told yet */
   gboolean   is_new, finished;
   gboolean   landed;    /* all is in its place, and only has to be stored and said */
+  gboolean   changed_source; /* it is not what it was when it was offered before */
   gboolean   stale;     /* the sources may be others than when they were counted */
   gboolean   resumed;   /* out: the peer ended its pause before the thread had ended */
   gboolean   offered;   /* in: the newest offer was not answered */

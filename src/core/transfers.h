@@ -27,7 +27,7 @@ typedef enum
   TRANSFER_PIPE = 1 << 6,         /* its size is not known: it cannot be continued */
   TRANSFER_ONCE = 1 << 7,         /* nor this one: it is from or into a descriptor */
   TRANSFER_RESTARTED = 1 << 8,    /* the source changed after a part of it had gone over: all went once more */
-  TRANSFER_BEGUN = 1 << 9,        /* in: there may be something on the disk */
+  TRANSFER_BEGUN = 1 << 9,        /* bytes went; in: there may be something on the disk */
   TRANSFER_FOLLOW_LINKS = 1 << 10,
   TRANSFER_SKIP_LINKS = 1 << 11,
 } TransferFlag;
@@ -48,7 +48,7 @@ typedef struct _Transfer
   GPtrArray   *files; /* JingleFile: the top level, LIMIT_OFFER_FILES at most */
   guint64      tops;  /* how many there really are */
   GPtrArray   *failures; /* TransferFailure: what could not be moved, LIMIT_TRANSFER_FAILURES at most */
-  char       **paths; /* where they are now, of what was received; NULL before. Filenames, not UTF-8 */
+  char       **paths; /* where they are now, of what was received, the first LIMIT_TRANSFER_FAILURES; NULL before. Filenames, not UTF-8 */
   char        *text;  /* the reason in words, for people, or NULL */
   gint64       rate;  /* bytes a second, 0: unknown or at rest */
   gint64       ends;  /* when it will be over, µs since 1970, 0: unknown */
