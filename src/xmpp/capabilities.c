@@ -24,7 +24,8 @@ make_query (void)
 {
   static const char *const others[] = { NS_CAPS,         NS_DISCO_INFO, NS_DISCO_ITEMS,
                                         NS_JINGLE,       NS_JINGLE_FILES, NS_JINGLE_IBB,
-                                        NS_IBB };
+                                        NS_IBB,          NS_SI,         NS_SI_FILES,
+                                        NS_BYTESTREAMS };
   Node *query = node_new ("query", NS_DISCO_INFO);
   Node *identity = node_add (query, "identity", NS_DISCO_INFO);
 

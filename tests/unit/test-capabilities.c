@@ -128,7 +128,7 @@ test_own (void)
 
   g_assert_cmpstr (ver, ==, capabilities_own_ver ());
   g_assert_cmpstr (node_get (query, "node"), ==, node);
-  g_assert_cmpuint (g_strv_length (names), ==, 5);
+  g_assert_cmpuint (g_strv_length (names), ==, 6);
   g_assert_true (g_strv_contains ((const char *const *) names, "chat-states"));
 }
 
