@@ -326,6 +326,7 @@ offer_to_all (Messenger *messenger, Peer **to, gsize n_to, const TransferSource 
         return NULL;
       *id = transfer->row->id;
     }
+  transfers_set_expiry (messenger);
   return g_steal_pointer (&ids);
 }
 
