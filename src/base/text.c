@@ -168,6 +168,20 @@ text_parse_duration (const char *text, gint64 *seconds)
 }
 
 char *
+text_format_size (gint64 bytes)
+{
+  static const char units[] = "KMGT";
+  char unit[] = { '\0', '\0' };
+
+  for (guint i = 0; bytes != 0 && bytes % 1024 == 0 && units[i] != '\0'; i++)
+    {
+      bytes /= 1024;
+      unit[0] = units[i];
+    }
+  return g_strdup_printf ("%" G_GINT64_FORMAT "%s", bytes, unit);
+}
+
+char *
 text_format_time (gint64 unix_us)
 {
   g_autoptr (GDateTime) time = g_date_time_new_from_unix_utc (unix_us / G_USEC_PER_SEC);

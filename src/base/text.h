@@ -38,6 +38,9 @@ gsize text_cut (const char *text, gsize max_bytes);
 /* text_parse_duration: "30", "30s", "5m", "1h", "2d", "7d", "none" (-1) to seconds. FALSE where it is no duration. */
 gboolean text_parse_duration (const char *text, gint64 *seconds);
 
+/* text_format_size: the shortest text of which text_parse_size() makes @bytes, "2G". Caller owns. */
+char *text_format_size (gint64 bytes);
+
 /* text_format_time: µs since 1970 as RFC 3339 UTC with milliseconds, "2026-11-21T10:02:03.456Z". Caller owns. */
 char *text_format_time (gint64 unix_us);
 

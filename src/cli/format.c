@@ -76,6 +76,37 @@ format_duration (gint64 us)
   return g_strdup_printf ("%" G_GINT64_FORMAT "h%02dm%02ds", s / 3600, (int) (s / 60 % 60), (int) (s % 60));
 }
 
+/* Never "%.1f": its point follows the locale. */
+char *
+format_size (gint64 bytes)
+{
+  static const char *const units[] = { "kB", "MB", "GB", "TB", "PB", "EB" };
+  double amount = (double) bytes / 1000;
+  guint unit = 0;
+
+  if (bytes < 1000)
+    return g_strdup_printf ("%d B", (int) MAX (bytes, 0));
+  for (; amount >= 999.5 && unit + 1 < G_N_ELEMENTS (units); unit++)
+    amount /= 1000;
+  if (amount < 9.95)
+    {
+      int tenths = (int) (amount * 10 + 0.5);
+
+      return g_strdup_printf ("%d.%d %s", tenths / 10, tenths % 10, units[unit]);
+    }
+  return g_strdup_printf ("%d %s", (int) (amount + 0.5), units[unit]);
+}
+
+char *
+format_clock (gint64 seconds)
+{
+  gint64 minutes = seconds / 60;
+
+  if (minutes < 60)
+    return g_strdup_printf ("%d:%02d", (int) minutes, (int) (seconds % 60));
+  return g_strdup_printf ("%" G_GINT64_FORMAT ":%02d:%02d", minutes / 60, (int) (minutes % 60), (int) (seconds % 60));
+}
+
 /* GLib's tables and not wcwidth(): that one answers -1 for everything foreign in LANG=C. */
 int
 format_width (const char *text)

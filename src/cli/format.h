@@ -39,6 +39,11 @@ char *format_bold (const Format *format, const char *text);
 char *format_time (gint64 unix_us);
 char *format_duration (gint64 us);
 
+/* format_size: "0 B" "999 B" "2.1 MB" "14 MB" "1.1 GB", powers of 1000. The caller owns it. */
+char *format_size (gint64 bytes);
+/* format_clock: "0:08" "1:02:03". The caller owns it. */
+char *format_clock (gint64 seconds);
+
 /* format_width: cells of a terminal that @text takes. */
 int format_width (const char *text);
 

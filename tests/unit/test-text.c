@@ -67,6 +67,51 @@ test_escape (void)
 }
 
 static void
+test_sizes (void)
+{
+  static const struct
+  {
+    const char *text;
+    gint64      bytes; /* -1: none */
+    const char *back;
+  } rows[] = {
+    { "0", 0, "0" },
+    { "1", 1, "1" },
+    { "1023", 1023, "1023" },
+    { "1024", 1024, "1K" },
+    { "1k", 1024, "1K" },
+    { "1025", 1025, "1025" },
+    { "250M", 250 << 20, "250M" },
+    { "2g", (gint64) 2 << 30, "2G" },
+    { "3T", (gint64) 3 << 40, "3T" },
+    { "4096T", (gint64) 4 << 50, "4096T" },
+    { "9223372036854775807", G_MAXINT64, "9223372036854775807" },
+    { "9223372036854775808", -1, NULL },
+    { "8388608T", -1, NULL },
+    { "18446744073709551616", -1, NULL },
+    { "", -1, NULL },
+    { "-1", -1, NULL },
+    { "k", -1, NULL },
+    { "1.5G", -1, NULL },
+    { "1GB", -1, NULL },
+    { "1P", -1, NULL },
+    { " 1", -1, NULL },
+    { "1 ", -1, NULL },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      gint64 bytes = -1;
+      g_autofree char *back = NULL;
+
+      g_assert_cmpint (text_parse_size (rows[i].text, &bytes), ==, rows[i].bytes >= 0);
+      g_assert_cmpint (bytes, ==, rows[i].bytes);
+      if (bytes >= 0)
+        g_assert_cmpstr (back = text_format_size (bytes), ==, rows[i].back);
+    }
+}
+
+static void
 test_durations (void)
 {
   static const struct
@@ -124,6 +169,7 @@ main (int argc, char **argv)
   g_test_add_func ("/text/cut", test_cut);
   g_test_add_func ("/text/escape", test_escape);
   g_test_add_func ("/text/durations", test_durations);
+  g_test_add_func ("/text/sizes", test_sizes);
   g_test_add_func ("/text/shell-words", test_shell_words);
   g_test_add_func ("/text/times", test_times);
   return g_test_run ();
