@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/cli.h"
 
+#include "cli/progress.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <locale.h>
@@ -41,8 +43,39 @@ static const CliOption send_options[] = {
   { NULL },
 };
 
+static const CliOption put_options[] = {
+  { "to", 0, "PEER", "to this peer too; may be repeated" },
+  { "name", 0, "NAME", "what it is called there; needed for what comes from stdin" },
+  { "wait", 0, "STATE", "return when it is none, queued or done (default)" },
+  { "timeout", 0, "TIME", "how long to wait (30, 5m, 1h, none)" },
+  { "cancel-on-timeout", 0, NULL, "take it back when the time is over" },
+  { "expire", 0, "TIME", "give up on it after this time" },
+  { "id", 0, "KEY", "the same KEY within 7 days sends once" },
+  { "now", 0, NULL, "fail instead of queueing when the peer is away" },
+  { "plaintext", 0, NULL, "permit that this travels unencrypted" },
+  { "links", 0, "HOW", "symbolic links in folders: keep (default), follow or skip" },
+  { "checksum", 0, NULL, "hash all of it at both ends and compare" },
+  PROGRESS_OPTION,
+  { "retry", 0, "ID", "send again what failed of transfer ID" },
+  { NULL },
+};
+
+static const CliOption transfers_options[] = {
+  { "all", 0, NULL, "what ended more than a day ago too" },
+  { NULL },
+};
+
+static const CliOption accept_options[] = {
+  { "to", 0, "DIR", "into this folder" },
+  { "wait", 0, "STATE", "return at once (none, the default) or when it is done" },
+  { "timeout", 0, "TIME", "how long to wait (30, 5m, 1h, none)" },
+  { "cancel-on-timeout", 0, NULL, "cancel it when the time is over" },
+  PROGRESS_OPTION,
+  { NULL },
+};
+
 static const CliOption listen_options[] = {
-  { "type", 0, "TYPES", "message (default), presence, separated by commas" },
+  { "type", 0, "TYPES", "message (default), presence, transfer, separated by commas" },
   { "from", 0, "PEER", "only from this peer; may be repeated" },
   { "consumer", 0, "NAME", "go on where NAME stopped; nothing is lost" },
   { "ack", 0, "HOW", "auto, or manual: write each seq to our stdin" },
@@ -53,10 +86,13 @@ static const CliOption listen_options[] = {
 
 static const CliOption wait_options[] = {
   { "timeout", 0, "TIME", "how long (30, 5m, 1h, none)" },
-  { "from", 0, "PEER", "only a message of this peer; may be repeated" },
+  { "from", 0, "PEER", "only what comes from this peer; may be repeated" },
   { "match", 0, "REGEX", "only a message that matches" },
   { "print", 0, "N", "print group N of the match; 0 is all of it" },
   { "trust", 0, "WORD", "any, plain, pinned (default) or verified" },
+  { "name", 0, "GLOB", "only an offer of which each name fits" },
+  { "accept", 0, "DIR|-", "take the offer into a folder or to stdout, until it is done" },
+  PROGRESS_OPTION,
   { NULL },
 };
 
@@ -124,20 +160,31 @@ static const CliRow rows[] = {
   { "send", 1, -1, "PEER TEXT… | PEER - | PEER --when-done -- COMMAND…", "Send a message", CLI_GROUP_TALK, CLI_PLAIN,
     send_options, verb_send },
   { "listen", 0, 0, "", "Print messages as they come", CLI_GROUP_TALK, CLI_PLAIN, listen_options, verb_listen },
-  { "wait", 1, -1, "online PEER | offline PEER | message", "Wait until something happens", CLI_GROUP_TALK, CLI_PLAIN,
+  { "wait", 1, -1, "online PEER | offline PEER | message | transfer ID | offer", "Wait until something happens", CLI_GROUP_TALK, CLI_PLAIN,
     wait_options, verb_wait },
   { "history", 0, 1, "[PEER]", "Show messages of before", CLI_GROUP_TALK, CLI_COLUMNS, history_options, verb_history },
   { "chat", 1, 1, "PEER", "Talk line by line; JSON Lines when stdin is no terminal", CLI_GROUP_TALK, CLI_PLAIN, NULL,
     verb_chat },
   { "status", 0, 2, "[available|away|dnd|offline [TEXT]]", "Show or change what others see of you", CLI_GROUP_TALK,
     CLI_PLAIN, NULL, verb_status },
-  { "add", 1, 1, "HOST[:PORT]", "Add a peer that the link does not show", CLI_GROUP_TALK, CLI_PLAIN, add_options,
+  { "add", 1, 1, "HOST[:PORT]", "Add a peer that the link does not show", CLI_GROUP_TALK, CLI_RARE, add_options,
     verb_add },
+  { "put", 0, -1, "PEER FILE… | PEER --name NAME - | --retry ID", "Send files, folders or what comes from stdin", CLI_GROUP_FILES,
+    CLI_PLAIN, put_options, verb_put },
+  { "transfers", 0, -1, "[ID…]", "Show what is offered, on its way or lately done", CLI_GROUP_FILES, CLI_COLUMNS,
+    transfers_options, verb_transfers },
+  { "accept", 1, -1, "ID… | ID -", "Take what is offered, into a folder or to stdout", CLI_GROUP_FILES, CLI_PLAIN,
+    accept_options, verb_accept },
+  { "reject", 1, -1, "ID…", "Say no to what is offered", CLI_GROUP_FILES, CLI_RARE, NULL, verb_reject },
+  { "cancel", 1, -1, "ID…", "End transfers, at both sides", CLI_GROUP_FILES, CLI_RARE, NULL, verb_cancel },
+  { "pause", 1, -1, "ID…", "Let transfers rest", CLI_GROUP_FILES, CLI_RARE, NULL, verb_pause },
+  { "resume", 1, -1, "ID…", "Let them go on", CLI_GROUP_FILES, CLI_RARE, NULL, verb_resume },
   { "alias", 0, -1, "[NAME [PEER…]]", "Give one or several peers a name of your own", CLI_GROUP_NAMES, CLI_COLUMNS,
     alias_options, verb_alias },
   { "forget", 1, 1, "PEER", "Delete a peer with its history", CLI_GROUP_NAMES, CLI_PLAIN, NULL, verb_forget },
   { "block", 1, 1, "PEER", "Take nothing from a peer any more", CLI_GROUP_NAMES, CLI_PLAIN, block_options, verb_block },
-  { "policy", 1, -1, "PEER [plaintext=allow|ask] [encryption=default|require|prefer|never]", "Show or change what may be in clear", CLI_GROUP_NAMES, CLI_PLAIN, NULL,
+  { "policy", 1, -1, "PEER [plaintext=allow|ask] [encryption=default|require|prefer|never] [files=ask|auto[:SIZE]|never] [to=DIR] [quota=SIZE]",
+    "Show or change what may be in clear, and which files are taken", CLI_GROUP_NAMES, CLI_PLAIN, NULL,
     verb_policy },
   { "config", 0, 2, "[KEY [VALUE]]", "Show or change settings", CLI_GROUP_NAMES, CLI_COLUMNS, config_options,
     verb_config },

@@ -39,6 +39,7 @@ typedef struct
 typedef enum
 {
   CLI_GROUP_TALK,
+  CLI_GROUP_FILES,
   CLI_GROUP_TRUST,
   CLI_GROUP_NAMES,
   CLI_GROUP_TROUBLE,
@@ -50,6 +51,7 @@ typedef enum
   CLI_PLAIN = 0,
   CLI_COLUMNS = 1 << 0, /* prints a table: --terse and --fields too */
   CLI_RAW = 1 << 1,     /* its arguments are not options (complete) */
+  CLI_RARE = 1 << 2,    /* has no room on the first screen of the help */
 } CliFlags;
 
 typedef struct
@@ -112,9 +114,11 @@ void cli_add_json_error (JsonBuilder *builder, const GError *error);
 /* cli_print_help: one verb's screen. */
 void cli_print_help (const CliRow *row);
 
+int verb_accept (Cli *cli, GError **error);
 int verb_add (Cli *cli, GError **error);
 int verb_alias (Cli *cli, GError **error);
 int verb_block (Cli *cli, GError **error);
+int verb_cancel (Cli *cli, GError **error);
 int verb_chat (Cli *cli, GError **error);
 int verb_complete (Cli *cli, GError **error);
 int verb_config (Cli *cli, GError **error);
@@ -124,11 +128,16 @@ int verb_help (Cli *cli, GError **error);
 int verb_history (Cli *cli, GError **error);
 int verb_id (Cli *cli, GError **error);
 int verb_listen (Cli *cli, GError **error);
+int verb_pause (Cli *cli, GError **error);
 int verb_peers (Cli *cli, GError **error);
 int verb_policy (Cli *cli, GError **error);
+int verb_put (Cli *cli, GError **error);
+int verb_reject (Cli *cli, GError **error);
+int verb_resume (Cli *cli, GError **error);
 int verb_send (Cli *cli, GError **error);
 int verb_status (Cli *cli, GError **error);
 int verb_trace (Cli *cli, GError **error);
+int verb_transfers (Cli *cli, GError **error);
 int verb_trust (Cli *cli, GError **error);
 int verb_verify (Cli *cli, GError **error);
 int verb_version (Cli *cli, GError **error);

@@ -289,8 +289,8 @@ flatten (GVariant *value)
 }
 
 GVariant *
-client_call (Client *client, const char *path, const char *interface, const char *method, GVariant *arguments,
-             GError **error)
+client_call_with_fds (Client *client, const char *path, const char *interface, const char *method, GVariant *arguments,
+                      GUnixFDList *fds, GError **error)
 {
   GError *problem = NULL;
   GVariant *answer;
@@ -302,13 +302,21 @@ client_call (Client *client, const char *path, const char *interface, const char
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_DAEMON, "the daemon went away");
       return NULL;
     }
-  answer = g_dbus_connection_call_sync (client->connection, NULL, path, interface, method, arguments, NULL,
-                                        G_DBUS_CALL_FLAGS_NO_AUTO_START, wait_of (method), NULL, &problem);
+  answer = g_dbus_connection_call_with_unix_fd_list_sync (client->connection, NULL, path, interface, method, arguments,
+                                                          NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START, wait_of (method), fds,
+                                                          NULL, NULL, &problem);
   if (answer == NULL)
     client_take_error (error, problem);
   else
     flatten (answer);
   return answer;
+}
+
+GVariant *
+client_call (Client *client, const char *path, const char *interface, const char *method, GVariant *arguments,
+             GError **error)
+{
+  return client_call_with_fds (client, path, interface, method, arguments, NULL, error);
 }
 
 GVariant *
@@ -445,6 +453,50 @@ client_newest (Client *client, guint64 *seq, GError **error)
   return TRUE;
 }
 
+/* transfers ------------------------------------------------------------------------------------------------------ */
+
+GVariant *
+client_transfers (Client *client, GVariant *filter, GError **error)
+{
+  g_autoptr (GVariant) answer = client_manager (client, "ListTransfers", g_variant_new ("(@a{sv})", filter), error);
+
+  return answer != NULL ? g_variant_get_child_value (answer, 0) : NULL;
+}
+
+GVariant *
+client_transfer (Client *client, const char *id, GError **error)
+{
+  g_auto (GVariantDict) filter = G_VARIANT_DICT_INIT (NULL);
+  g_autoptr (GVariant) found = NULL;
+  guint64 number = 0;
+
+  if (g_ascii_string_to_unsigned (id, 10, 1, G_MAXINT64, &number, NULL))
+    {
+      g_variant_dict_insert_value (&filter, "ids", g_variant_new_fixed_array (G_VARIANT_TYPE_UINT64, &number, 1, sizeof number));
+      found = client_transfers (client, g_variant_dict_end (&filter), error);
+      if (found == NULL)
+        return NULL;
+      if (g_variant_n_children (found) > 0)
+        return g_variant_get_child_value (found, 0);
+    }
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "there is no transfer '%s'\n'hearby transfers' lists them", id);
+  return NULL;
+}
+
+gboolean
+client_transfer_call (Client *client, GVariant *transfer, const char *method, GError **error)
+{
+  const char *path = dict_string (transfer, "transfer");
+  g_autoptr (GVariant) answer = NULL;
+
+  if (*path != '\0')
+    answer = client_call (client, path, CLIENT_TRANSFER, method, g_variant_new ("(@a{sv})", client_options ()), error);
+  else
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FAILED, "transfer %" G_GINT64_FORMAT " is over: %s",
+                 dict_number (transfer, "id"), dict_string (transfer, "state"));
+  return answer != NULL;
+}
+
 const char *
 client_path_id (const char *path)
 {
@@ -545,7 +597,8 @@ client_follow (Client *client, ClientSignal on_signal, ClientConnected on_connec
   client->on_signal = on_signal;
   client->on_connected = on_connected;
   client->data = data;
-  watch (client);
+  if (client->subscription == 0 && !client->lost)
+    watch (client);
   on_connected (data);
 }
 

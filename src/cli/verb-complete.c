@@ -4,8 +4,11 @@
 
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/transfer-view.h"
 
 #define FROM "--from="
+#define TO "--to="
+#define RETRY "--retry="
 
 /* One candidate for the word that is being typed. A peer chooses its name itself, and shells put what they get here into
  * the command line: only harmless characters pass. */
@@ -99,13 +102,55 @@ offer_settings (const char *prefix)
     offer (key, prefix);
 }
 
+typedef gboolean (*TransferTest) (GVariant *transfer);
+
+static gboolean
+is_open (GVariant *transfer)
+{
+  return !transfer_view_is_over (transfer);
+}
+
+/* What put --retry can send again. */
+static gboolean
+has_failed (GVariant *transfer)
+{
+  return transfer_view_is_outgoing (transfer) && !transfer_view_check (transfer, NULL);
+}
+
+static void
+offer_transfers (const char *before, const char *prefix, TransferTest test)
+{
+  g_autoptr (Client) client = client_open (CLIENT_ONLY_RUNNING, NULL);
+  g_auto (GVariantDict) filter = G_VARIANT_DICT_INIT (NULL);
+  g_autoptr (GVariant) all = NULL;
+
+  if (test != has_failed)
+    g_variant_dict_insert (&filter, "open", "b", TRUE);
+  if (client != NULL)
+    all = client_transfers (client, g_variant_dict_end (&filter), NULL);
+  for (gsize i = 0; all != NULL && i < g_variant_n_children (all); i++)
+    {
+      g_autoptr (GVariant) transfer = g_variant_get_child_value (all, i);
+      g_autofree char *id = transfer_view_id (transfer), *word = g_strconcat (before, id, NULL);
+
+      if (test (transfer))
+        offer (word, prefix);
+    }
+}
+
 typedef enum
 {
   OFFER_PEERS,
   OFFER_SETTINGS,
   OFFER_VERBS,
   OFFER_WORDS,
+  OFFER_TRANSFERS, /* that are not over */
+  OFFER_OFFERS,    /* of others, that wait for an answer */
 } Offer;
+
+#define POLICIES                                                                                                                \
+  { "plaintext=allow", "plaintext=ask", "encryption=default", "encryption=require", "encryption=prefer", "encryption=never",    \
+    "files=ask", "files=auto", "files=never", "to=", "quota=none" }
 
 /* What stands at which place after which verb. */
 static const struct
@@ -113,20 +158,21 @@ static const struct
   const char *verb;
   guint       place;
   Offer       what;
-  const char *words[8];
+  const char *words[12];
   const char *after; /* the word before has to be this one, or NULL */
 } places[] = {
   { "send", 1, OFFER_PEERS },   { "chat", 1, OFFER_PEERS },   { "history", 1, OFFER_PEERS },
   { "forget", 1, OFFER_PEERS }, { "block", 1, OFFER_PEERS },  { "policy", 1, OFFER_PEERS },
   { "verify", 1, OFFER_PEERS }, { "trust", 1, OFFER_PEERS },
   { "trace", 1, OFFER_PEERS },  { "alias", 2, OFFER_PEERS },  { "alias", 3, OFFER_PEERS },
-  { "config", 1, OFFER_SETTINGS }, { "help", 1, OFFER_VERBS }, { "wait", 2, OFFER_PEERS },
+  { "config", 1, OFFER_SETTINGS }, { "help", 1, OFFER_VERBS }, 
+  { "wait", 2, OFFER_PEERS, { NULL }, "online" }, { "wait", 2, OFFER_PEERS, { NULL }, "offline" },
+  { "put", 1, OFFER_PEERS },    { "accept", 1, OFFER_OFFERS }, { "reject", 1, OFFER_OFFERS },
+  { "cancel", 1, OFFER_TRANSFERS }, { "pause", 1, OFFER_TRANSFERS }, { "resume", 1, OFFER_TRANSFERS },
+  { "transfers", 1, OFFER_TRANSFERS }, { "wait", 2, OFFER_TRANSFERS, { NULL }, "transfer" },
   { "status", 1, OFFER_WORDS, { "available", "away", "dnd", "offline" } },
-  { "wait", 1, OFFER_WORDS, { "online", "offline", "message" } },
-  { "policy", 2, OFFER_WORDS, { "plaintext=allow", "plaintext=ask", "encryption=default", "encryption=require", "encryption=prefer",
-    "encryption=never" } },
-  { "policy", 3, OFFER_WORDS, { "plaintext=allow", "plaintext=ask", "encryption=default", "encryption=require", "encryption=prefer",
-    "encryption=never" } },
+  { "wait", 1, OFFER_WORDS, { "online", "offline", "message", "transfer", "offer" } },
+  { "policy", 2, OFFER_WORDS, POLICIES }, { "policy", 3, OFFER_WORDS, POLICIES }, { "policy", 4, OFFER_WORDS, POLICIES },
   { "config", 2, OFFER_WORDS, { "prefer", "require", "never" }, "encryption" },
   { "config", 2, OFFER_WORDS, { "auto", "avahi", "embedded", "off" }, "discovery" },
   { "config", 2, OFFER_WORDS, { "yes", "no" }, "displayed" },
@@ -152,12 +198,39 @@ offer_place (const char *verb, guint place, const char *before, const char *pref
         case OFFER_VERBS:
           offer_verbs (prefix);
           break;
+        case OFFER_TRANSFERS:
+          offer_transfers ("", prefix, is_open);
+          break;
+        case OFFER_OFFERS:
+          offer_transfers ("", prefix, transfer_view_is_offer);
+          break;
         case OFFER_WORDS:
           for (guint w = 0; places[i].words[w] != NULL; w++)
             offer (places[i].words[w], prefix);
           break;
         }
     }
+}
+
+/* The value of an option that is typed, "--from" "jul" or "--from=jul". TRUE where it is one. */
+static gboolean
+offer_value (const CliRow *row, const char *before, const char *prefix)
+{
+  gboolean put = g_str_equal (row->name, "put");
+
+  if (g_str_equal (before, "--from") || (put && g_str_equal (before, "--to")))
+    offer_peers ("", prefix);
+  else if (g_str_has_prefix (prefix, FROM))
+    offer_peers (FROM, prefix);
+  else if (put && g_str_has_prefix (prefix, TO))
+    offer_peers (TO, prefix);
+  else if (put && g_str_equal (before, "--retry"))
+    offer_transfers ("", prefix, has_failed);
+  else if (put && g_str_has_prefix (prefix, RETRY))
+    offer_transfers (RETRY, prefix, has_failed);
+  else
+    return FALSE;
+  return TRUE;
 }
 
 int
@@ -176,11 +249,9 @@ verb_complete (Cli *cli, GError **error)
     return 0;
   for (guint i = 1; i + 1 < cli->n_args; i++)
     place += *cli->args[i] != '-';
-  if (g_str_equal (cli->args[cli->n_args - 2], "--from"))
-    offer_peers ("", prefix);
-  else if (g_str_has_prefix (prefix, FROM))
-    offer_peers (FROM, prefix);
-  else if (*prefix == '-')
+  if (offer_value (row, cli->args[cli->n_args - 2], prefix))
+    return 0;
+  if (*prefix == '-')
     {
       offer_options (row->options, prefix);
       offer ("--json", prefix);

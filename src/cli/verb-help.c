@@ -7,19 +7,27 @@
 
 static const char *const headings[] = {
   [CLI_GROUP_TALK] = "Talk",
+  [CLI_GROUP_FILES] = "Files",
   [CLI_GROUP_NAMES] = "Names and rules",
   [CLI_GROUP_TRUST] = "Who is who",
   [CLI_GROUP_TROUBLE] = "When something is wrong",
   [CLI_GROUP_PLUMBING] = "Plumbing",
 };
 
+/* Whether it has a line on the first screen. */
+static gboolean
+is_common (const CliRow *row)
+{
+  return row->group < CLI_GROUP_NAMES && !(row->flags & CLI_RARE);
+}
+
 static void
-print_group (CliGroup group)
+print_group (CliGroup group, gboolean all)
 {
   printf ("\n%s:\n", headings[group]);
   for (const CliRow *row = cli_rows (); row->name != NULL; row++)
-    if (row->group == group)
-      printf ("  %-9s %s\n", row->name, row->help);
+    if (row->group == group && (all || is_common (row)))
+      printf ("  %-10s %s\n", row->name, row->help);
 }
 
 /* What does not fit on one screen. */
@@ -29,7 +37,7 @@ print_others (void)
   const char *before = "\nAlso: ";
 
   for (const CliRow *row = cli_rows (); row->name != NULL; row++)
-    if (row->group == CLI_GROUP_NAMES)
+    if (!is_common (row) && row->group != CLI_GROUP_PLUMBING)
       {
         printf ("%s%s", before, row->name);
         before = ", ";
@@ -40,18 +48,14 @@ print_others (void)
 void
 help_overview (gboolean all)
 {
-  puts ("hearby VERB [OPTION…] [ARGUMENT…]\nTalk to people on your own link, without a server.");
-  print_group (CLI_GROUP_TALK);
-  print_group (CLI_GROUP_TRUST);
-  print_group (CLI_GROUP_TROUBLE);
-  if (all)
-    {
-      print_group (CLI_GROUP_NAMES);
-      print_group (CLI_GROUP_PLUMBING);
-    }
-  else
+  CliGroup last = all ? CLI_GROUP_PLUMBING : CLI_GROUP_TRUST;
+
+  puts ("hearby VERB [OPTION…] [ARGUMENT…]\nTalk to people on your own link and give them files, without a server.");
+  for (CliGroup group = CLI_GROUP_TALK; group <= last; group++)
+    print_group (group, all);
+  if (!all)
     print_others ();
-  printf ("\n'hearby VERB -h' explains one verb, %s\n",
+  printf ("%s'hearby VERB -h' explains one verb, %s\n", all ? "\n" : "",
           all ? "hearby(1) everything." : "'hearby help' is the manual or all verbs.");
 }
 

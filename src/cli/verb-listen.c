@@ -8,6 +8,8 @@
 #include "cli/client.h"
 #include "cli/hook.h"
 #include "cli/presence-watch.h"
+#include "cli/transfer-view.h"
+#include "cli/transfer-watch.h"
 #include "cli/view.h"
 
 #define PAGE 100
@@ -22,7 +24,7 @@ typedef struct
 {
   Cli        *cli;
   Client     *client;
-  gboolean    messages, presence;
+  gboolean    messages, presence, transfers;
   gboolean    trusting;  /* --trust was given or --exec makes it count */
   ViewTrust   trust;
   GHashTable *from;      /* paths, or NULL for everybody */
@@ -33,6 +35,7 @@ typedef struct
   guint64     last;      /* the last seq that was dealt with */
   guint64     owed;      /* an acknowledgement that the daemon was away for, or 0 */
   PresenceWatch *watch;
+  TransferWatch *files;
   GString    *acks;      /* an unfinished line of stdin */
   GVariant   *hooked;    /* the message that the program has now */
   guint       retry_s;
@@ -279,6 +282,30 @@ on_presence (const char *path, GVariant *peer, gpointer data)
   format_print (text);
 }
 
+/* transfers ------------------------------------------------------------------------------------------------------ */
+
+static gboolean
+is_trusted (Listen *listen, const char *path)
+{
+  g_autoptr (GVariant) peer = listen->trusting ? client_properties (listen->client, path, CLIENT_PEER, NULL) : NULL;
+
+  return !listen->trusting || (peer != NULL && view_trust_suffices (dict_string (peer, "Trust"), listen->trust));
+}
+
+/* What is new or has another state; how fast it goes is no event. */
+static void
+on_transfer (GVariant *transfer, TransferNews news, gpointer data)
+{
+  Listen *listen = data;
+  const char *peer = dict_string (transfer, "peer");
+  g_autofree char *text = NULL;
+
+  if (news != TRANSFER_NEWS_STATE || (listen->from != NULL && !g_hash_table_contains (listen->from, peer)) || !is_trusted (listen, peer))
+    return;
+  text = listen->cli->format.json ? transfer_view_event (transfer, "transfer") : transfer_view_line (&listen->cli->format, transfer);
+  format_print (text);
+}
+
 /* signals ------------------------------------------------------------------------------------------------------ */
 
 static void
@@ -288,8 +315,10 @@ on_signal (const char *path, const char *interface, const char *signal, GVariant
 
   if (g_str_equal (interface, CLIENT_MANAGER) && g_str_equal (signal, "MessageAdded"))
     schedule (listen);
-  else if (listen->watch != NULL)
+  if (listen->watch != NULL)
     presence_watch_signal (listen->watch, path, interface, signal, arguments);
+  if (listen->files != NULL)
+    transfer_watch_signal (listen->files, path, interface, signal, arguments);
 }
 
 static void
@@ -311,6 +340,8 @@ on_connected (gpointer data)
     end (listen, problem);
   if (listen->watch != NULL)
     presence_watch_refresh (listen->watch, listen->client);
+  if (listen->files != NULL)
+    transfer_watch_refresh (listen->files);
   schedule (listen);
 }
 
@@ -327,8 +358,10 @@ parse_types (Cli *cli, Listen *listen, GError **error)
       listen->messages = TRUE;
     else if (g_str_equal (words[i], "presence"))
       listen->presence = TRUE;
+    else if (g_str_equal (words[i], "transfer"))
+      listen->transfers = TRUE;
     else
-      return cli_usage (cli, error, "--type is message or presence, not '%s'", words[i]) == 0;
+      return cli_usage (cli, error, "--type is message, presence or transfer, not '%s'", words[i]) == 0;
   return TRUE;
 }
 
@@ -359,7 +392,7 @@ parse (Cli *cli, Listen *listen, GError **error)
   if (!parse_types (cli, listen, error) || !parse_ack (cli, listen, error)
       || (trust != NULL && !view_parse_trust (trust, &listen->trust, error)))
     return FALSE;
-  if (listen->program != NULL && (!listen->messages || listen->presence))
+  if (listen->program != NULL && (!listen->messages || listen->presence || listen->transfers))
     return cli_usage (cli, error, "--exec is for messages") == 0;
   if (listen->consumer != NULL && (*listen->consumer == '\0' || !g_utf8_validate (listen->consumer, -1, NULL)))
     return cli_usage (cli, error, "--consumer wants a name") == 0;
@@ -386,6 +419,11 @@ run (Listen *listen, const char *const *from, GError **error)
     return -1;
   if (listen->presence)
     listen->watch = presence_watch_new (on_presence, listen);
+  if (listen->transfers)
+    {
+      listen->files = transfer_watch_new (listen->client, on_transfer, listen);
+      transfer_watch_quiet (listen->files); /* what is there already is no news */
+    }
   if (listen->manual)
     source = g_unix_fd_add (STDIN_FILENO, G_IO_IN | G_IO_HUP | G_IO_ERR, on_stdin, listen);
   client_follow (listen->client, on_signal, on_connected, listen);
@@ -408,6 +446,7 @@ verb_listen (Cli *cli, GError **error)
   g_clear_pointer (&listen.hooked, g_variant_unref);
   g_clear_pointer (&listen.from, g_hash_table_unref);
   presence_watch_free (listen.watch);
+  transfer_watch_free (listen.files);
   g_string_free (listen.acks, TRUE);
   client_close (listen.client);
   return status;

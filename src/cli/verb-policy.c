@@ -3,19 +3,67 @@
 
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/file-name.h"
 
 /* What may be said before the "="; the daemon checks what comes after it. */
 static const char *const keys[] = { "plaintext", "encryption" };
+
+/* "auto:2G"; the limit belongs to the word, so that another word ends it. */
+static gboolean
+parse_files (Cli *cli, const char *value, GVariantDict *changes, GError **error)
+{
+  const char *colon = strchr (value, ':');
+  g_autofree char *word = colon != NULL ? g_strndup (value, (gsize) (colon - value)) : g_strdup (value);
+  gint64 limit = 0;
+
+  if (colon != NULL && (!g_str_equal (word, "auto") || !text_parse_size (colon + 1, &limit) || limit == 0))
+    return cli_usage (cli, error, "'files=%s' is not ask, never, auto or auto:SIZE such as auto:2G", value) == 0;
+  g_variant_dict_insert (changes, "files", "s", word);
+  g_variant_dict_insert (changes, "files_limit", "x", limit);
+  return TRUE;
+}
+
+static gboolean
+parse_to (Cli *cli, const char *value, GVariantDict *changes, GError **error)
+{
+  g_autofree char *folder = *value != '\0' ? file_name_folder (value, error) : g_strdup ("");
+
+  if (folder == NULL)
+    return FALSE;
+  file_name_dict_insert (changes, "files_to", folder);
+  return TRUE;
+}
+
+static gboolean
+parse_quota (Cli *cli, const char *value, GVariantDict *changes, GError **error)
+{
+  gint64 quota = 0;
+
+  if (!g_str_equal (value, "none") && (!text_parse_size (value, &quota) || quota == 0))
+    return cli_usage (cli, error, "'quota=%s' is neither none nor a size such as 10G", value) == 0;
+  g_variant_dict_insert (changes, "quota", "x", quota);
+  return TRUE;
+}
+
+static const struct
+{
+  const char *key;
+  gboolean (*parse) (Cli *cli, const char *value, GVariantDict *changes, GError **error);
+} file_keys[] = { { "files", parse_files }, { "to", parse_to }, { "quota", parse_quota } };
 
 static gboolean
 parse_change (Cli *cli, const char *text, GVariantDict *changes, GError **error)
 {
   const char *equals = strchr (text, '=');
+  g_autofree char *key = equals != NULL ? g_strndup (text, (gsize) (equals - text)) : g_strdup (text);
 
+  for (guint i = 0; equals != NULL && i < G_N_ELEMENTS (file_keys); i++)
+    if (g_str_equal (file_keys[i].key, key))
+      return file_keys[i].parse (cli, equals + 1, changes, error);
   if (!g_utf8_validate (text, -1, NULL))
     return cli_usage (cli, error, "that is not valid UTF-8") == 0;
   for (guint i = 0; equals != NULL && i < G_N_ELEMENTS (keys); i++)
-    if (strlen (keys[i]) == (gsize) (equals - text) && g_str_has_prefix (text, keys[i]))
+    if (g_str_equal (keys[i], key))
       {
         g_variant_dict_insert (changes, keys[i], "s", equals + 1);
         return TRUE;
@@ -38,16 +86,37 @@ configure (Client *client, char **paths, GVariant *changes, GError **error)
 }
 
 static void
+print_line (const char *key, const char *value)
+{
+  g_autofree char *shown = text_escape (value, TEXT_ESCAPE_LINE);
+  g_autofree char *line = g_strdup_printf ("%s=%s\n", key, shown);
+
+  format_print (line);
+}
+
+/* As they may be typed. */
+static void
 print_text (GVariant *policy)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-    {
-      g_autofree char *value = text_escape (dict_string (policy, keys[i]), TEXT_ESCAPE_LINE);
-      g_autofree char *line = g_strdup_printf ("%s=%s\n", keys[i], value);
+  gint64 limit = dict_number (policy, "files_limit"), quota = dict_number (policy, "quota");
+  g_autofree char *size = text_format_size (limit), *bytes = text_format_size (quota);
+  g_autofree char *files = g_strconcat (dict_string (policy, "files"), limit > 0 ? ":" : NULL, size, NULL);
 
-      format_print (line);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    print_line (keys[i], dict_string (policy, keys[i]));
+  print_line ("files", files);
+  print_line ("to", dict_string (policy, "files_to"));
+  print_line ("quota", quota > 0 ? bytes : "none");
 }
+
+static const FormatField fields[] = {
+  { "plaintext", "plaintext", FIELD_STRING },
+  { "encryption", "encryption", FIELD_STRING },
+  { "files", "files", FIELD_STRING },
+  { "files_limit", "files_limit", FIELD_REFERENCE },
+  { "files_to", "files_to", FIELD_TEXT },
+  { "quota", "quota", FIELD_REFERENCE },
+};
 
 /* One peer's. */
 static int
@@ -70,8 +139,7 @@ show (Cli *cli, Client *client, const char *path, GError **error)
   format_json_string (cli->result, "name", dict_string (peer, "Name"));
   json_builder_set_member_name (cli->result, "policy");
   json_builder_begin_object (cli->result);
-  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-    format_json_string (cli->result, keys[i], dict_string (policy, keys[i]));
+  format_json_fields (cli->result, policy, fields, G_N_ELEMENTS (fields));
   json_builder_end_object (cli->result);
   return 0;
 }

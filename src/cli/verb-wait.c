@@ -5,6 +5,7 @@
 #include "cli/client.h"
 #include "cli/presence-watch.h"
 #include "cli/view.h"
+#include "cli/wait-transfer.h"
 
 #define PAGE 100
 
@@ -314,13 +315,30 @@ wait_message (Wait *wait, GError **error)
   return 0;
 }
 
+/* files -------------------------------------------------------------------------------------------------------- */
+
+static int
+wait_transfer_end (Wait *wait, GError **error)
+{
+  return wait_transfer (wait->cli, error);
+}
+
+static int
+wait_for_offer (Wait *wait, GError **error)
+{
+  return wait_offer (wait->cli, error);
+}
+
 /* -------------------------------------------------------------------------------------------------------------- */
 
 static const struct
 {
   const char *word;
   int (*run) (Wait *wait, GError **error);
-} kinds[] = { { "online", wait_online }, { "offline", wait_presence }, { "message", wait_message } };
+} kinds[] = {
+  { "online", wait_online },         { "offline", wait_presence },  { "message", wait_message },
+  { "transfer", wait_transfer_end }, { "offer", wait_for_offer },
+};
 
 int
 verb_wait (Cli *cli, GError **error)
@@ -334,7 +352,7 @@ verb_wait (Cli *cli, GError **error)
   while (i < G_N_ELEMENTS (kinds) && !g_str_equal (kinds[i].word, cli->args[0]))
     i++;
   if (i == G_N_ELEMENTS (kinds))
-    return cli_usage (cli, error, "'wait' knows online, offline and message, not '%s'", cli->args[0]);
+    return cli_usage (cli, error, "'wait' knows online, offline, message, transfer and offer, not '%s'", cli->args[0]);
   status = kinds[i].run (&wait, error);
   if (wait.drain != 0)
     g_source_remove (wait.drain);

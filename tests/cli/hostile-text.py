@@ -10,7 +10,9 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
 from couple import couple
+from files import inbox, make, offer, pinned, start, tree
 from hearbytest import equal
+from terminal import Terminal
 
 BODY = 'a\x1b[31mb\tc\x9bd\u202ee\u2028f\x7f\\g\nh'
 
@@ -79,6 +81,38 @@ def test_names(stage):
         assert 'hearby policy %s plaintext' % word in hint, hint
 
 
+def test_files(stage):
+    """Names of files are chosen by whoever sends them."""
+    juliet, romeo = pinned(stage)
+    events = romeo.listen(type='transfer')
+    name = 'a\x1b[31mb\u202etxt.\x9bexe\tc\n1\tin.pdf'
+    make(juliet, name)
+    putting = start(juliet, 'put', 'romeo', os.path.join(juliet.home, name), '--progress=plain')
+    id = offer(romeo)
+    events.wait_for({'state': 'offered'})
+    listening = Terminal(romeo, 'listen', '--type=transfer')
+    for person, at in ((romeo, id), (juliet, putting.wait_line('^[0-9]+$').group())):
+        for args in (['transfers'], ['transfers', at], ['transfers', '-t'], ['transfers', '--json'], ['transfers', '-t', '-f', 'what,name,path']):
+            shown = person.cli(*args).stdout
+            equal(harmful(shown.encode()), [], ' '.join(args))
+            equal(harmful(raw(person, *args)), [], ' '.join(args) + ' at a terminal')
+        rows = person.cli('transfers', '-t', '-f', 'id,name').stdout
+        equal((rows.count('\n'), rows.count('\t')), (1, 1), rows)
+    os.mkdir(inbox(romeo))
+    accepting = Terminal(romeo, 'accept', id, '--wait=done', '--to', inbox(romeo))
+    equal(accepting.wait(), 0)
+    equal([c for c in harmful(accepting.text.encode()) if c != '\x1b'], [])
+    assert '\x1b[31m' not in accepting.text, repr(accepting.text)
+    listening.expect('complete')
+    equal(harmful(listening.text.encode()), [])
+    listening.process.kill()
+    equal(putting.wait_exit(), 0)
+    equal(harmful('\n'.join(putting.errors).encode()), [])
+    got, = tree(inbox(romeo))
+    equal(harmful(got.encode()), [], got)
+    equal(romeo.cli('complete', 'accept', '').stdout, '')
+
+
 def test_colour(stage):
     juliet, romeo = couple(stage)
     for options, environment, wanted in (([], {}, False), (['--color=always'], {'NO_COLOR': '1'}, True), ([], {'CLICOLOR_FORCE': '1'}, True),
@@ -88,4 +122,4 @@ def test_colour(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_text, test_locale, test_names, test_colour)
+    hearbytest.main(test_text, test_locale, test_names, test_files, test_colour)

@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
 from couple import couple
+from files import inbox, make, offer, pinned, start
 from hearbytest import equal
 
 TYPES = {'object': dict, 'array': list, 'string': str, 'boolean': bool, 'integer': int, 'null': type(None)}
@@ -73,12 +74,14 @@ SUCCESS = """
 peers | send juliet hello | send juliet --wait=delivered again | history | history juliet | status | status away tea
 alias | alias ops juliet | alias ops | alias -d ops | policy juliet | policy juliet plaintext=allow encryption=require | block juliet | block --off juliet
 config | config nick | config nick Romeo | config --unset nick | wait online juliet | version | help | add 10.255.255.1 | forget 10.255.255.1
-id | id --uri | id --new
+transfers | transfers --all | policy juliet files=never quota=10G | policy juliet files=ask quota=none | id | id --uri | id --new
 """
 
 FAILURE = """
 send nobody x | send juliet --id= x | wait online nobody --timeout=0 | wait offline nobody | history nobody | status gone | alias nobody
 policy nobody | block nobody | config nothing | add | forget nobody | chat nobody | trace nobody | help nothing | peers x | listen --type=x
+put nobody /etc/passwd | put juliet /no/such/file | put juliet --wait=x | put --retry=4711 | transfers 4711 | accept 4711 | reject 4711 | cancel 4711
+pause 4711 | resume 4711 | wait transfer 4711 | wait offer --timeout=0 | wait offer --name=a --trust=x | policy juliet files=auto:x
 id x | trust juliet | trust juliet --fingerprint=x | trust xmpp:x | verify nobody | verify juliet --fingerprint=x | verify juliet --code=1
 """
 
@@ -94,7 +97,7 @@ def test_success(stage):
         equal(len(check_lines(line[0], romeo.cli(*line, '--json').stdout)), 1, 'lines of ' + line[0])
     verbs = {entry['name'] for entry in romeo.json('help')['verbs']}
     files = {name[:-5] for name in os.listdir(os.path.join(hearbytest.SOURCE, 'data', 'schema'))}
-    equal(files, verbs - {'complete'}, 'verbs with a schema')
+    equal(files, verbs - {'complete'} | {'progress'}, 'verbs with a schema')
     check_lines('daemon', romeo.cli('daemon', '--stop', '--json').stdout)
     romeo.start()
 
@@ -129,6 +132,38 @@ def test_comparison(stage):
     equal(romeo.json('send', 'juliet', 'x', check=5)['error']['name'], 'NotVerified')
 
 
+def test_files(stage):
+    juliet, romeo = pinned(stage)
+    events = juliet.listen(type='transfer')
+    path = make(romeo, 'a.txt')
+    offered = start(juliet, 'wait', 'offer', '--json')
+    putting = start(romeo, 'put', 'juliet', path, '--json', '--progress=json')
+    equal(offered.wait_exit(), 0)
+    check_lines('wait', offered.lines[0])
+    id = json.loads(offered.lines[0])['transfers'][0]['id']
+    check_lines('transfers', juliet.cli('transfers', id, '--json').stdout)
+    mine = romeo.json('transfers')['transfers'][0]['id']
+    for verb in ('pause', 'resume'):
+        check_lines(verb, romeo.cli(verb, mine, '--json').stdout)
+    os.mkdir(inbox(juliet))
+    check_lines('accept', juliet.cli('accept', id, '--json', '--wait=done', '--to', inbox(juliet)).stdout)
+    equal(putting.wait_exit(), 0)
+    check_lines('put', '\n'.join(putting.lines))
+    check_lines('progress', '\n'.join(putting.errors))
+    check_lines('wait', romeo.cli('wait', 'transfer', mine, '--json').stdout)
+    events.wait_for({'state': 'complete'})
+    check_lines('listen', '\n'.join(events.lines))
+    for verb, status in (('reject', 4), ('cancel', 9)):
+        putting = start(romeo, 'put', 'juliet', path, '--json')
+        id = offer(juliet)
+        check_lines(verb, juliet.cli(verb, id, '--json').stdout if verb == 'reject' else
+                    romeo.cli(verb, romeo.json('transfers')['transfers'][-1]['id'], '--json').stdout)
+        equal(putting.wait_exit(), status)
+        check_lines('put', '\n'.join(putting.lines))
+    both = romeo.cli('put', 'juliet', '--to', 'self', '--timeout=0', path, '--json', check=False).stdout
+    check_lines('put', both)
+
+
 def test_streams(stage):
     juliet, romeo = couple(stage, allow=False)
     juliet.cli('send', 'romeo', 'one', '--wait=delivered')
@@ -151,4 +186,4 @@ def test_streams(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_success, test_failure, test_comparison, test_streams)
+    hearbytest.main(test_success, test_failure, test_comparison, test_files, test_streams)

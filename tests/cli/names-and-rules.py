@@ -27,12 +27,36 @@ def test_alias(stage):
     romeo.cli('alias', 'x', 'nobody', check=6)
 
 
+def test_policy_of_files(stage):
+    """Only for who has a key that the user acted on; each rule by itself, and together all or none."""
+    juliet, romeo = couple(stage)
+    equal(romeo.json('policy', 'juliet', 'files=auto', check=5)['error']['name'], 'NotVerified')
+    romeo.cli('send', 'juliet', '--wait=delivered', 'hello')
+    os.mkdir(os.path.join(romeo.home, 'In'))
+    for _ in range(2):
+        romeo.cli('policy', 'juliet', 'files=auto:2G', 'to=~/In', 'quota=10G')
+    wanted = {'files': 'auto', 'files_limit': 2 << 30, 'files_to': os.path.join(romeo.home, 'In'), 'quota': 10 << 30}
+    equal({key: romeo.json('policy', 'juliet')['policy'][key] for key in wanted}, wanted)
+    equal(romeo.cli('policy', 'juliet').stdout.splitlines()[2:], ['files=auto:2G', 'to=%s/In' % romeo.home, 'quota=10G'])
+    romeo.cli('policy', 'juliet', 'files=never', 'plaintext=maybe', check=2)
+    romeo.cli('policy', 'juliet', 'files=sometimes', check=2)
+    romeo.cli('policy', 'juliet', 'to=/no/such/folder', check=7)
+    equal(romeo.cli('policy', 'juliet').stdout.splitlines()[2], 'files=auto:2G')
+    romeo.stop()
+    romeo.start()
+    equal({key: romeo.json('policy', 'juliet')['policy'][key] for key in wanted}, wanted)
+    romeo.cli('policy', 'juliet', 'files=auto')
+    romeo.cli('policy', 'juliet', 'to=', 'quota=none')
+    equal(romeo.cli('policy', 'juliet').stdout.splitlines()[2:], ['files=auto', 'to=', 'quota=none'])
+
+
 def test_policy_and_block(stage):
     juliet, romeo = couple(stage, clear=True, allow=False)
-    equal(romeo.cli('policy', 'juliet').stdout, 'plaintext=ask\nencryption=default\n')
+    equal(romeo.cli('policy', 'juliet').stdout, 'plaintext=ask\nencryption=default\nfiles=ask\nto=\nquota=none\n')
     for word in ('allow', 'allow', 'ask'):
         romeo.cli('policy', 'juliet', 'plaintext=' + word)
-        equal(romeo.json('policy', 'juliet')['policy'], {'plaintext': word, 'encryption': 'default'})
+        equal(romeo.json('policy', 'juliet')['policy'], {'plaintext': word, 'encryption': 'default', 'files': 'ask', 'files_limit': None,
+                                                         'files_to': None, 'quota': None})
     romeo.cli('policy', 'juliet', 'plaintext=maybe', check=2)
     juliet.allow(romeo)
     for _ in range(2):
@@ -161,4 +185,4 @@ def test_complete(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_alias, test_policy_and_block, test_forget, test_history, test_config, test_problem, test_status, test_add, test_trace, test_complete)
+    hearbytest.main(test_alias, test_policy_of_files, test_policy_and_block, test_forget, test_history, test_config, test_problem, test_status, test_add, test_trace, test_complete)

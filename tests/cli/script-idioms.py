@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
 from couple import couple
+from files import inbox, make, offer, pinned, read, transfer, tree
 from hearbytest import equal
 
 
@@ -81,6 +82,84 @@ def test_when_done(stage):
     shell.run('hearby send juliet --when-done -- make -j8 check; rc=$?; exit $rc')
 
 
+def test_failed_build(stage):
+    """The log goes to who is there and waits for who is not; the job's status is the build's."""
+    juliet, romeo = pinned(stage)
+    shell = Shell(romeo)
+    romeo.cli('alias', 'alice', 'juliet')
+    shell.program('make', 'echo building; exit 2')
+    make(romeo, 'build.log', 'it broke')
+    script = ('cd "$HOME"\n'
+              'hearby send alice --when-done -- make -j8 check; rc=$?\n'
+              '[ $rc = 0 ] || hearby put alice --expire=2d --wait=queued build.log || true\n'
+              'exit $rc\n')
+    shell.run(script, check=2)
+    os.mkdir(inbox(juliet))
+    juliet.cli('accept', offer(juliet, romeo), '--to', inbox(juliet), '--wait=done')
+    equal(read(inbox(juliet), 'build.log'), b'it broke')
+    juliet.stop()
+    romeo.wait_offline(juliet)
+    shell.run(script, check=2)
+    waits = romeo.json('transfers')['transfers'][-1]
+    equal((waits['name'], waits['state'] in ('queued', 'waiting-peer')), ('build.log', True), waits)
+    romeo.cli('alias', '-d', 'alice')
+    shell.run(script, check=2)                # nobody is called that any more: no reason to fail the job
+    shell.program('make', 'exit 0')
+    shell.run(script)
+
+
+HERE = 'tar c src | hearby put lab --name src.tar -'
+THERE = 'hearby wait offer --from me --name src.tar --accept=- | tar x'
+
+
+def ends(stage):
+    """The shells of both ends; "lab" and "me" are what they call each other."""
+    lab, me = pinned(stage)
+    me.cli('alias', 'lab', lab.instance)
+    lab.cli('alias', 'me', me.instance)
+    for name in ('src/main.c', 'src/sub dir/x'):
+        make(me, name, os.urandom(200000))
+    return lab, me, Shell(lab), Shell(me)
+
+
+def both(script, at):
+    return at.person.host.popen('bash', '-c', 'set -o pipefail; cd "$HOME"; ' + script, env=at.environment())
+
+
+def test_tarball(stage):
+    """Straight into tar."""
+    lab, me, there, here = ends(stage)
+    for _ in 'the offer comes later', 'the offer is there already':
+        processes = [both(THERE, there), both(HERE, here)]
+        if _ != 'the offer comes later':
+            processes.reverse()
+        equal([process.wait_exit() for process in processes], [0, 0], [process.text() for process in processes])
+        equal(tree(os.path.join(lab.home, 'src')), tree(os.path.join(me.home, 'src')))
+        equal(read(lab.home, 'src', 'main.c'), read(me.home, 'src', 'main.c'))
+
+
+def test_tarball_fails(stage):
+    """Both ends fail if either fails."""
+    lab, me, there, here = ends(stage)
+    make(me, 'src/large', os.urandom(30 << 20))
+    there.program('tar', 'head -c 1000 >/dev/null; exit 2')          # who reads goes away
+    processes = [both(THERE, there), both(HERE, here)]
+    statuses = [process.wait_exit() for process in processes]
+    assert all(statuses), (statuses, [process.text() for process in processes])
+    os.unlink(os.path.join(there.bin, 'tar'))
+    taking = both(THERE, there)                                      # who sends is stopped
+    sending = both('(tar c src; cat) | exec hearby put lab --name src.tar -', here)
+    lab.cli('wait', 'message', '--from', 'me', '--trust=any', '--timeout=0', check=3)
+    mine = sending.wait_line('^[0-9]+$').group()
+    events = me.listen(type='transfer')
+    while transfer(me, mine)['state'] != 'active':
+        events.wait_change(len(events.lines), 1)
+    me.cli('cancel', mine)
+    sending.process.stdin.close()
+    statuses = [taking.wait_exit(), sending.wait_exit()]
+    assert all(statuses), (statuses, taking.text(), sending.text())
+
+
 def test_word(stage):
     juliet, romeo = couple(stage)
     shell = Shell(romeo)
@@ -119,4 +198,4 @@ def test_presence(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_cron, test_when_done, test_word, test_bot, test_presence)
+    hearbytest.main(test_cron, test_when_done, test_failed_build, test_tarball, test_tarball_fails, test_word, test_bot, test_presence)

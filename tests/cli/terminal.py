@@ -22,7 +22,7 @@ class Terminal:
         self.slave = slave
         self.text = ''
         self.process = subprocess.Popen(person.host.argv('setsid', '--ctty', '--wait', hearbytest.HEARBY, *args),
-                                        env=person.environment(TERM='xterm', NO_COLOR='1', **environment), stdin=slave, stdout=slave, stderr=slave)
+                                        env=person.environment(**{'TERM': 'xterm', 'NO_COLOR': '1', **environment}), stdin=slave, stdout=slave, stderr=slave)
 
     def type(self, text):
         os.write(self.master, text.encode())

@@ -67,6 +67,39 @@ help frobnicate
 -t peers
 send juliet --expire 0 hi
 history --since yesterday
+put
+put juliet
+put juliet --wait=sent x
+put juliet --links=some x
+put juliet --id= x
+put juliet --expire=0 x
+put juliet --name=a/b x
+put juliet --name=. x
+put juliet --name=n x y
+put juliet --progress=loud x
+put juliet -
+put --retry=1 juliet
+transfers -f nothing
+accept
+accept 1 --wait=sent
+accept 1 - --to=/
+accept 1 2 -
+accept 1 - --wait=none
+reject
+cancel
+pause
+resume
+wait transfer
+wait transfer 1 2
+wait offer juliet
+wait offer --trust=much
+policy juliet files=sometimes:1
+policy juliet files=auto:
+policy juliet files=auto:much
+policy juliet files=ask:2G
+policy juliet quota=lots
+policy juliet quota=0
+listen --exec=true --type=message,transfer
 """
 
 
