@@ -157,7 +157,7 @@ def come(stage, kinds):
         bob = Probe(stage, other, kinds[1])
         bob.once('ready')
         bob.do('publish', 'bob@other', 5298, 'txtvers=1')
-        alice.wait_seen('bob@other')
+        alice.wait_names('bob@other')
         return measured('start to seen', begin)
 
     def leave_again():
