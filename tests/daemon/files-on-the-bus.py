@@ -51,6 +51,30 @@ def test_by_name(stage):
     equal(properties(pair.juliet_bus, sent)['State'], 'complete')
 
 
+def test_modes(stage):
+    """What is received is made with the umask that the user had at the daemon's start, and what is the daemon's own is not."""
+    pair = Pair(stage, start=False)
+    before = os.umask(0o027)
+    try:
+        pair.start()
+    finally:
+        os.umask(before)
+    folder = pair.make_folder('tree', {'read': b'', 'run': b''})
+    for path, mode in ((folder, 0o777), (folder + '/read', 0o664), (folder + '/run', 0o4775)):
+        os.chmod(path, mode)
+    sent = pair.send_paths([folder, folder + '/run'])
+    pair.offer()
+    target = pair.target()
+    pair.accept(folder=target)
+    equal(pair.wait_finished(sent), ['complete', ''])
+    modes = [os.stat(os.path.join(target, name)).st_mode & 0o7777 for name in ('tree', 'tree/read', 'tree/run', 'run')]
+    equal([oct(mode) for mode in modes], ['0o750', '0o640', '0o750', '0o640'])
+    data = pair.romeo.home + '/.local/share/hearby'
+    for name in os.listdir(data):
+        mode = os.stat(os.path.join(data, name)).st_mode
+        equal(mode & 0o077, 0, name)
+
+
 def test_by_descriptor(stage):
     """Files, folders and what comes out of a pipe, under the names that the caller gives; into a folder and into a pipe."""
     pair = Pair(stage)
@@ -407,6 +431,6 @@ def set_name(name):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_by_name, test_by_descriptor, test_more_than_is_shown, test_what_is_refused, test_bytes_that_are_no_text,
-                    test_the_same_key, test_progress, test_reject_and_cancel, test_pause_and_resume,
+    hearbytest.main(test_by_name, test_modes, test_by_descriptor, test_more_than_is_shown, test_what_is_refused,
+                    test_bytes_that_are_no_text, test_the_same_key, test_progress, test_reject_and_cancel, test_pause_and_resume,
                     test_what_failed, test_a_new_daemon, test_policy, test_sandbox, test_sandbox_seen_from_a_unit)
