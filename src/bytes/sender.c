@@ -334,7 +334,7 @@ offset_of (Sender *s, guint32 index, int fd, const Entry *entry)
       if (memcmp (hash, s->partial.hash, FRAME_HASH) == 0)
         return offset;
     }
-  s->outcome.restarted = TRUE;
+  s->outcome.restarted |= byte_link_end (s->link) == LINK_UP; /* else it was not compared to the end */
   hash_begin (s);
   return 0;
 }
