@@ -39,22 +39,15 @@ carrier_take_outcome (Transfer *transfer, const ByteOutcome *outcome)
     transfer_changed (transfer, TRANSFER_CHANGED_PROGRESS);
 }
 
-typedef struct
-{
-  Messenger *messenger;
-  guint64    id;
-} Landed;
-
 static void
 confirm (const GError *error, gpointer data)
 {
-  g_autofree Landed *landed = data;
-  Transfer *transfer = transfers_find (landed->messenger, landed->id);
+  Transfer *transfer = transfer_deref (data);
 
   if (transfer == NULL || transfer->run->task == NULL)
     return;
   if (error != NULL) /* it is all there, only that could not be written down; should we end now they send it once more */
-    g_warning ("transfer %" G_GUINT64_FORMAT " is complete, which could not be stored: %s", landed->id, error->message);
+    g_warning ("transfer %" G_GUINT64_FORMAT " is complete, which could not be stored: %s", transfer->row->id, error->message);
   byte_task_confirm (transfer->run->task);
 }
 
@@ -69,7 +62,6 @@ know_size (Transfer *transfer)
 void
 carrier_landed (Transfer *transfer, const ByteOutcome *outcome)
 {
-  Landed *landed = g_new (Landed, 1);
   g_autoptr (GStrvBuilder) paths = g_strv_builder_new ();
 
   for (guint i = 0; outcome->paths != NULL && i < outcome->paths->len && i < LIMIT_TRANSFER_FAILURES; i++)
@@ -86,8 +78,7 @@ carrier_landed (Transfer *transfer, const ByteOutcome *outcome)
   transfer->run->landed = TRUE;
   know_size (transfer);
   transfer_set (transfer, TRANSFER_COMPLETE, end_reason (transfer, outcome->n_failures));
-  *landed = (Landed){ transfer->run->messenger, transfer->row->id };
-  turn_after (transfer->run->messenger->turn, confirm, landed);
+  turn_after (transfer->run->messenger->turn, confirm, transfer_ref (transfer));
 }
 
 /* It goes on with another connection, if it can. */

@@ -8,8 +8,7 @@
 #include "base/limits.h"
 #include "core/transfers-private.h"
 #include "net/deadline.h"
-#include "transfer/reason.h"
-#include "xmpp/ns.h"
+#include "transfer/ibb.h"
 
 /* The bytes within the encrypted stream (XEP-0047, XEP-0261), where neither side can connect to the other: base64 in requests, a few of
  * them under way. The thread is the same as ever; it has one end of a socket pair, and what comes out of the other goes here. A
@@ -23,11 +22,12 @@ struct _Inband
   Transfer *transfer;
   Session  *session;
   char     *sid;
-  gsize     block;
+  guint     block;
   int       fd;
   GSource  *readable, *writable;
   gboolean  open, closed;    /* both sides know of it; we said the end */
-  guint16   sent, received;  /* numbers of the next block */
+  guint16   sent;            /* number of the next block */
+  IbbOrder  order;           /* of what comes */
   guint     under_way;
   GByteArray *waiting;       /* received, not taken by the thread yet */
   GPtrArray *unanswered;     /* Node: the requests that they came in */
@@ -85,7 +85,6 @@ ask (Inband *inband, Node *payload, RequestDone done)
   Asked *asked = g_new (Asked, 1);
 
   *asked = (Asked){ inband->transfer->run->messenger, inband->transfer->row->id, g_strdup (inband->sid) };
-  node_set (payload, "sid", inband->sid);
   session_request (inband->session, "set", payload, done, asked);
 }
 
@@ -137,14 +136,8 @@ on_readable (int fd, GIOCondition condition, gpointer user_data)
 static void
 send_block (Inband *inband, const guint8 *bytes, gsize len)
 {
-  g_autofree char *text = g_base64_encode (bytes, len);
-  g_autofree char *number = g_strdup_printf ("%u", inband->sent++);
-  Node *data = node_new ("data", NS_IBB);
-
-  node_set (data, "seq", number);
-  node_add_text (data, text);
   inband->under_way++;
-  ask (inband, data, on_answered);
+  ask (inband, ibb_build_data (inband->sid, inband->sent++, bytes, len), on_answered);
 }
 
 /* What the thread wrote goes out, as long as not too much is under way. */
@@ -165,7 +158,7 @@ pump (Inband *inband)
       else
         {
           inband->closed = TRUE;
-          ask (inband, node_new ("close", NS_IBB), on_answered);
+          ask (inband, ibb_build_close (inband->sid), on_answered);
         }
     }
   if (transfer->run->inband == inband)
@@ -209,34 +202,17 @@ on_writable (int fd, GIOCondition condition, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
-/* The bytes of one block; NULL: it is none, or not the next one. */
-static guint8 *
-decode (Inband *inband, const Node *data, gsize *len)
-{
-  g_autofree char *text = node_dup_text (data);
-  const char *number = node_get (data, "seq");
-  guint64 seq;
-  guint8 *bytes;
-
-  if (number == NULL || !g_ascii_string_to_unsigned (number, 10, 0, G_MAXUINT16, &seq, NULL) || seq != inband->received
-      || strlen (text) / 4 * 3 > inband->block + 3)
-    return NULL;
-  bytes = g_base64_decode (text, len);
-  if (*len > inband->block)
-    g_clear_pointer (&bytes, g_free);
-  return bytes;
-}
-
+/* NULL: it is answered when the thread has it. */
 static const char *
-take_block (Inband *inband, const Node *data, const Node *iq)
+take_block (Inband *inband, const Ibb *data, const Node *iq)
 {
-  gsize len;
-  g_autofree guint8 *bytes = decode (inband, data, &len);
+  const char *condition;
 
-  if (bytes == NULL || inband->unanswered->len > 2 * UNDER_WAY)
+  if (!inband->open || inband->unanswered->len > 2 * UNDER_WAY)
     return "unexpected-request";
-  inband->received++;
-  g_byte_array_append (inband->waiting, bytes, (guint) len);
+  if (!ibb_order_take (&inband->order, data, &condition))
+    return condition;
+  g_byte_array_append (inband->waiting, data->data, (guint) data->len);
   g_ptr_array_add (inband->unanswered, node_copy (iq));
   drain (inband);
   return NULL;
@@ -255,31 +231,36 @@ find (Messenger *messenger, Session *session, const char *sid)
   return NULL;
 }
 
+static void
+refuse (Inband *inband, const Node *iq, const char *condition)
+{
+  session_send_element (inband->session, stanza_error (iq, "cancel", condition));
+  inband_drop (inband->transfer);
+}
+
 gboolean
 inband_receive (Messenger *messenger, Session *session, const Node *iq)
 {
-  const Node *child = node_first_element (iq);
-  Inband *inband = find (messenger, session, node_get (child, "sid"));
+  g_autoptr (Ibb) ibb = ibb_parse (node_first_element (iq));
+  Inband *inband = ibb != NULL ? find (messenger, session, ibb->sid) : NULL;
   const char *condition = NULL;
 
   if (inband == NULL)
     return FALSE;
-  if (node_is (child, "data", NS_IBB) && inband->open)
+  if (ibb->kind == IBB_DATA)
     {
-      condition = take_block (inband, child, iq);
-      if (condition == NULL)
-        return TRUE; /* answered when the thread has it */
-      session_send_element (session, stanza_error (iq, "cancel", condition));
-      inband_drop (inband->transfer);
+      condition = take_block (inband, ibb, iq);
+      if (condition != NULL)
+        refuse (inband, iq, condition);
       return TRUE;
     }
   session_send_element (session, stanza_iq_result (iq));
-  if (node_is (child, "open", NS_IBB))
+  if (ibb->kind == IBB_OPEN)
     {
       inband->open = TRUE;
       pump (inband);
     }
-  else if (node_is (child, "close", NS_IBB))
+  else
     {
       drain (inband);
       shutdown (inband->fd, SHUT_WR);
@@ -303,18 +284,12 @@ inband_begin (Transfer *transfer, Session *session, const char *sid, guint block
   inband->session = session;
   inband->sid = g_strdup (sid);
   inband->block = MIN (block_size, BLOCK);
+  inband->order.block_size = block_size;
   inband->fd = fds[0];
   inband->waiting = g_byte_array_new ();
   inband->unanswered = g_ptr_array_new_with_free_func ((GDestroyNotify) node_free);
   transfer->run->inband = inband;
   if (opens)
-    {
-      g_autofree char *size = g_strdup_printf ("%" G_GSIZE_FORMAT, inband->block);
-      Node *node = node_new ("open", NS_IBB);
-
-      node_set (node, "block-size", size);
-      node_set (node, "stanza", "iq");
-      ask (inband, node, on_answered);
-    }
+    ask (inband, ibb_build_open (sid, inband->block), on_answered);
   carrier_start (transfer, byte_link_new (fds[1], NULL, NULL, NULL));
 }

@@ -40,7 +40,7 @@ legacy_receive_offer (Messenger *messenger, Session *session, const Node *iq)
   if (transfer != NULL && transfer->run->task == NULL) /* it was started anew, and knows nothing of that one */
     transfer_set (transfer, TRANSFER_FAILED, REASON_CONNECTION_LOST);
   jingle = describe (offer);
-  transfer = offer_arrived (messenger, peer, jingle, TRANSFER_LEGACY);
+  transfer = answers_arrived (messenger, peer, jingle, TRANSFER_LEGACY);
   if (transfer == NULL)
     return stanza_error (iq, "wait", "resource-constraint");
   transfer->run->legacy = g_new0 (Legacy, 1);
@@ -48,7 +48,7 @@ legacy_receive_offer (Messenger *messenger, Session *session, const Node *iq)
   transfer->run->legacy->sid = g_strdup (offer->sid);
   transfer->run->legacy->request = node_copy (iq);
   legacy_hold_stream (transfer, session);
-  offer_decide (transfer);
+  answers_decide (transfer);
   return NULL;
 }
 

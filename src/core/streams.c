@@ -262,7 +262,7 @@ on_message (Session *session, const Stanza *stanza, gpointer user_data)
 static gboolean
 on_request (Session *session, const Node *iq, gpointer user_data)
 {
-  return offers_receive (user_data, session, iq);
+  return answers_receive (user_data, session, iq);
 }
 
 static void

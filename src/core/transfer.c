@@ -137,24 +137,38 @@ transfer_unpack_all (Transfer *transfer)
   transfer->paths = g_variant_dup_bytestring_array (paths, NULL);
 }
 
-/* Telling --------------------------------------------------------------------------------------------------- */
+/* Later ------------------------------------------------------------------------------------------------------- */
 
-typedef struct
+TransferRef *
+transfer_ref (const Transfer *transfer)
 {
-  Messenger *messenger;
-  guint64    id;
-} Telling;
+  TransferRef *ref = g_new (TransferRef, 1);
+
+  *ref = (TransferRef){ transfer->run->messenger, transfer->row->id };
+  return ref;
+}
+
+Transfer *
+transfer_deref (TransferRef *ref)
+{
+  Transfer *transfer = transfers_find (ref->messenger, ref->id);
+
+  g_free (ref);
+  return transfer;
+}
+
+/* Telling --------------------------------------------------------------------------------------------------- */
 
 static void
 tell (const GError *error, gpointer data)
 {
-  g_autofree Telling *telling = data;
-  g_autoptr (Messenger) messenger = telling->messenger;
-  Transfer *transfer = transfers_find (messenger, telling->id);
+  Transfer *transfer = transfer_deref (data);
+  Messenger *messenger;
   guint changed;
 
   if (transfer == NULL)
     return;
+  messenger = transfer->run->messenger;
   changed = transfer->run->changed;
   transfer->run->changed = 0;
   if (transfer->run->is_new)
@@ -174,14 +188,9 @@ void
 transfer_changed (Transfer *transfer, TransferChange changed)
 {
   Messenger *messenger = transfer->run->messenger;
-  Telling *telling;
 
   if (transfer->run->changed == 0 && !messenger->stopped)
-    {
-      telling = g_new (Telling, 1);
-      *telling = (Telling){ g_object_ref (messenger), transfer->row->id };
-      turn_after (messenger->turn, tell, telling);
-    }
+    turn_after (messenger->turn, tell, transfer_ref (transfer));
   transfer->run->changed |= changed;
 }
 

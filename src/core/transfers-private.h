@@ -12,7 +12,8 @@
  *   transfers.c  the list, what the user does
  *   transfer.c   one of them: its states, its row, who is told
  *   sending.c    the sources
- *   offers.c     what is said about them on the peer's stream: Jingle
+ *   offers.c     what we say about them on the peer's stream: Jingle
+ *   answers.c    what the peer says
  *   carrier.c    the connection that the bytes take, and the thread that moves them
  *   legacy.c     the same for who cannot encrypt
  *   inband.c     the bytes within the stream, where no connection can be had */
@@ -49,6 +50,16 @@ struct _TransferRun
 };
 
 /* transfer.c */
+
+/* A transfer that may be gone when something answers. */
+typedef struct
+{
+  Messenger *messenger;
+  guint64    id;
+} TransferRef;
+
+TransferRef *transfer_ref (const Transfer *transfer);
+Transfer    *transfer_deref (TransferRef *ref); /* takes it; NULL: it is gone */
 GBytes *transfer_pack (GVariant *value); /* for the row; takes a floating one */
 GVariant *transfer_unpack (GBytes *bytes, const GVariantType *type); /* NULL is the empty value */
 void transfer_unpack_all (Transfer *transfer);
@@ -97,10 +108,6 @@ void transfers_tick (Messenger *messenger); /* progress is told while bytes move
 char *transfer_dup_target (Transfer *transfer); /* where what comes in goes when nobody says otherwise */
 
 /* offers.c */
-/* offer_arrived: @jingle's files or folders; NULL where there are too many already. offer_decide() follows. */
-Transfer *offer_arrived (Messenger *messenger, Peer *peer, const Jingle *jingle, guint flags);
-void offer_decide (Transfer *transfer); /* policy, quota, or somebody is asked */
-gboolean offers_receive (Messenger *messenger, Session *session, const Node *iq); /* FALSE: not about transfers */
 void offers_pump (Messenger *messenger, Peer *peer);     /* there is a stream: what has to be said */
 void offers_ended (Messenger *messenger, Session *session);
 void offer_make (Transfer *transfer);                    /* (again), if there is a stream */
@@ -108,6 +115,15 @@ void offer_accept (Transfer *transfer);                  /* bytes may come */
 void offer_terminate (Transfer *transfer);               /* it is over, and they should know */
 void offer_inform (Transfer *transfer, JingleSays says, const char *why);
 void offer_fall_back (Transfer *transfer);               /* neither side can connect: in-band */
+void offer_agree (Transfer *transfer, const Jingle *jingle); /* to the transport that they propose instead */
+void offer_say_end (Session *session, const char *sid, const char *why, RequestDone done, gpointer user_data);
+gboolean offer_is_due (const Transfer *transfer);        /* out: nothing goes on, and something should */
+
+/* answers.c */
+gboolean answers_receive (Messenger *messenger, Session *session, const Node *iq); /* FALSE: not about transfers */
+/* answers_arrived: @jingle's files or folders; NULL where there are too many already. answers_decide() follows. */
+Transfer *answers_arrived (Messenger *messenger, Peer *peer, const Jingle *jingle, guint flags);
+void answers_decide (Transfer *transfer); /* policy, quota, or somebody is asked */
 
 /* carrier.c */
 void carrier_connect (Transfer *transfer);               /* to them, with the newest id */

@@ -22,7 +22,7 @@
 Transfer *
 transfers_find (Messenger *messenger, guint64 id)
 {
-  for (guint i = 0; i < messenger->transfers->len; i++)
+  for (guint i = 0; messenger->transfers != NULL && i < messenger->transfers->len; i++) /* NULL: at the very end */
     {
       Transfer *transfer = g_ptr_array_index (messenger->transfers, i);
 
