@@ -315,9 +315,9 @@ static gboolean
 open_landing (Plain *plain)
 {
   guint mask = mask_of_user ();
-  int target = plain->folder_fd >= 0 ? plain->folder_fd : open (plain->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int target = plain->folder_fd >= 0 ? openat (plain->folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) /* whatever it was opened for */
+                                     : open (plain->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-  plain->folder_fd = -1;
   if (target < 0)
     return end_disk (plain, errno);
   beneath_confine (target);
