@@ -260,9 +260,9 @@ carrier_start (Transfer *transfer, ByteLink *link)
   deadline_drop (&run->retry);
   run->ticked = 0;
   run->resumed = FALSE;
-  transfer_set_flag (transfer, TRANSFER_BEGUN, TRUE);
   transfer->rate = 0;
   run->task = transfer->row->direction == DIRECTION_IN ? receive (transfer, link) : send (transfer, link);
+  transfer_set_flag (transfer, TRANSFER_BEGUN, TRUE); /* after it: the first try has nothing to go on with */
   transfer_set (transfer, TRANSFER_ACTIVE, transfer_has_flag (transfer, TRANSFER_RESTARTED) ? REASON_RESTARTED : NULL);
   transfers_tick (run->messenger);
 }
