@@ -26,7 +26,7 @@ struct _Landing
   guint mask;
   gboolean resume, trusts_umask;
   char *parent_path; /* the folder that was used last; NULL: none */
-  int parent;
+  LandingParent *parent;
   GHashTable *journal; /* top-level name → final name; NULL: it has not landed */
   int journal_fd;
 };
@@ -34,6 +34,15 @@ struct _Landing
 /* Opening ------------------------------------------------------------------------------------------------- */
 
 static gboolean remove_inside (int folder);
+
+static void
+parent_unref (LandingParent *parent)
+{
+  if (parent == NULL || !g_atomic_int_dec_and_test (&parent->refs))
+    return;
+  close (parent->fd);
+  g_free (parent);
+}
 
 static gboolean
 is_ours_alone (int folder)
@@ -105,7 +114,7 @@ landing_open (int target, const char *part, guint mask, gboolean resume)
   landing->part = g_strdup (part);
   landing->mask = mask;
   landing->resume = resume;
-  landing->folder = landing->parent = landing->journal_fd = -1;
+  landing->folder = landing->journal_fd = -1;
   if (prepare (landing))
     return landing;
   code = errno;
@@ -122,8 +131,7 @@ landing_free (Landing *landing)
   close (landing->target);
   if (landing->folder >= 0)
     close (landing->folder);
-  if (landing->parent >= 0)
-    close (landing->parent);
+  parent_unref (landing->parent);
   if (landing->journal_fd >= 0)
     close (landing->journal_fd);
   g_clear_pointer (&landing->journal, g_hash_table_unref);
@@ -156,24 +164,53 @@ landing_free_space (const Landing *landing)
 
 /* Entries ------------------------------------------------------------------------------------------------- */
 
-/* The folder that @path is in, which is that of the one before most of the time; and its name there. */
-static int
-parent_of (Landing *landing, const char *path, const char **name)
+/* The folder that @path is in, which is that of the one before most of the time. NULL with errno. */
+static LandingParent *
+find_parent (Landing *landing, const char *path, const char **name)
 {
+  int fd;
   const char *slash = strrchr (path, '/');
   gsize len = slash != NULL ? (gsize)(slash - path) : 0;
 
   *name = slash != NULL ? slash + 1 : path;
   if (landing->parent_path != NULL && strncmp (landing->parent_path, path, len) == 0 && landing->parent_path[len] == '\0')
     return landing->parent;
-  if (landing->parent >= 0)
-    close (landing->parent);
+  g_clear_pointer (&landing->parent, parent_unref);
   g_free (landing->parent_path);
   landing->parent_path = g_strndup (path, len);
-  landing->parent = beneath_open (landing->folder, landing->parent_path);
-  if (landing->parent < 0)
-    g_clear_pointer (&landing->parent_path, g_free);
+  fd = beneath_open (landing->folder, landing->parent_path);
+  if (fd < 0)
+    {
+      g_clear_pointer (&landing->parent_path, g_free);
+      return NULL;
+    }
+  landing->parent = g_new (LandingParent, 1);
+  *landing->parent = (LandingParent){ 1, fd };
   return landing->parent;
+}
+
+static int
+parent_of (Landing *landing, const char *path, const char **name)
+{
+  LandingParent *parent = find_parent (landing, path, name);
+
+  return parent != NULL ? parent->fd : -1;
+}
+
+gboolean
+landing_place (Landing *landing, const char *path, LandingPlace *place)
+{
+  place->parent = find_parent (landing, path, &place->name);
+  if (place->parent == NULL)
+    return FALSE;
+  g_atomic_int_inc (&place->parent->refs);
+  return TRUE;
+}
+
+void
+landing_place_clear (LandingPlace *place)
+{
+  g_clear_pointer (&place->parent, parent_unref);
 }
 
 static struct timespec
@@ -246,18 +283,30 @@ mode_of (const Landing *landing, const char *path, const Entry *entry)
 }
 
 /* With its mode from the begin on, but so that another try can write to it: most files need no chmod() then. The folder is 0700. */
+static int
+make_file (const Landing *landing, int parent, const char *name, mode_t mode)
+{
+  const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  int fd = openat (parent, name, flags, mode | 0600);
+
+  if (fd < 0 && errno == EEXIST && landing->resume && unlinkat (parent, name, 0) == 0)
+    fd = openat (parent, name, flags, mode | 0600);
+  return fd;
+}
+
 int
 landing_make_file (Landing *landing, const char *path, const Entry *entry)
 {
-  const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  const mode_t mode = mode_of (landing, path, entry) | 0600;
   const char *name;
   int parent = parent_of (landing, path, &name);
-  int fd = parent < 0 ? -1 : openat (parent, name, flags, mode);
 
-  if (fd < 0 && parent >= 0 && errno == EEXIST && landing->resume && unlinkat (parent, name, 0) == 0)
-    fd = openat (parent, name, flags, mode);
-  return fd;
+  return parent < 0 ? -1 : make_file (landing, parent, name, mode_of (landing, path, entry));
+}
+
+int
+landing_make_file_at (const Landing *landing, const LandingPlace *place, const char *path, const Entry *entry)
+{
+  return make_file (landing, place->parent->fd, place->name, mode_of (landing, path, entry));
 }
 
 int
@@ -528,6 +577,5 @@ landing_remove_part (int target, const char *part)
 gboolean
 landing_remove (Landing *landing)
 {
-  g_clear_pointer (&landing->parent_path, g_free);
   return landing_remove_part (landing->target, landing->part);
 }

@@ -42,7 +42,27 @@ int landing_make_file (Landing *landing, const char *path, const Entry *entry);
 /* landing_continue_file: the one that landing_look() found, if it has @size bytes, at its end. ESTALE if not. */
 int landing_continue_file (Landing *landing, const char *path, gint64 size);
 
-/* landing_complete_file: mode and mtime, which say that it is. @continued: another try made it. */
+/* A place below the folder: where a path leads, for another thread to make a file there. */
+typedef struct
+{
+  gint refs; /* atomic */
+  int fd;
+} LandingParent;
+
+typedef struct
+{
+  LandingParent *parent;
+  const char *name; /* in it: the end of the path that was given */
+} LandingPlace;
+
+/* landing_place: FALSE with errno where there is no such folder. */
+gboolean landing_place (Landing *landing, const char *path, LandingPlace *place);
+void landing_place_clear (LandingPlace *place);
+
+/* landing_make_file_at: as landing_make_file(), from any thread. */
+int landing_make_file_at (const Landing *landing, const LandingPlace *place, const char *path, const Entry *entry);
+
+/* landing_complete_file: mode and mtime, which say that it is. @continued: another try made it. From any thread. */
 gboolean landing_complete_file (const Landing *landing, int fd, const char *path, const Entry *entry, gboolean continued);
 gboolean landing_remove_file (Landing *landing, const char *path);
 

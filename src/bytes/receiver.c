@@ -18,6 +18,7 @@
 #include "bytes/beneath.h"
 #include "bytes/bitmap.h"
 #include "bytes/landing.h"
+#include "bytes/maker.h"
 #include "bytes/syncing.h"
 #include "bytes/talk.h"
 #include "bytes/task-private.h"
@@ -29,6 +30,7 @@
 #define WRITE_BACK (16 * 1024 * 1024) /* bytes after which the disk begins to write, so that the sync at the end is short */
 #define ALLOCATE_MIN (256 * 1024)     /* smaller files get their place in one go anyway */
 #define PARTIAL_MIN (64 * 1024)       /* less of a file than that is sent again sooner than it is compared */
+#define LEFT_MAX 256                  /* folders that wait for their last files */
 #define HASH_PIECE (256 * 1024)
 #define CLOSE_WAIT_MS 2000            /* for the peer to read that we are done */
 
@@ -36,6 +38,7 @@
 typedef struct
 {
   gboolean open; /* between its ENTRY and its END */
+  gboolean gathers; /* it is small: the maker has it */
   gboolean continued;
   int fd;        /* -1: it failed, what comes of it is dropped */
   guint32 index;
@@ -53,6 +56,14 @@ typedef struct
   char *path; /* clean; NULL: dropped */
 } Folder;
 
+/* One that was left, and may still get files from the maker. */
+typedef struct
+{
+  Folder folder;
+  guint32 mode;
+  gint64 mtime_ns;
+} Left;
+
 typedef struct
 {
   guint32 index;
@@ -65,6 +76,7 @@ typedef struct
   ByteLink *link;
   Talk talk;
   Landing *landing; /* NULL: out_fd */
+  Maker *maker;     /* NULL too then */
 
   char *folder; /* the job */
   int folder_fd, out_fd;
@@ -84,6 +96,7 @@ typedef struct
   guint64 entries_came, bytes_came;
   guint64 announced; /* sizes of all entries so far */
   GArray *inside;    /* Folder: those that were entered and not left */
+  GArray *left;      /* Left: those whose mode and time wait for the maker */
   Incoming file;
   GPtrArray *tops; /* char *: what is to be landed, in their order */
   GHashTable *top_names;
@@ -410,6 +423,11 @@ open_file (Receiver *r, guint64 offset)
 {
   Incoming *file = &r->file;
 
+  if (r->landing != NULL && offset == 0 && file->entry.size >= 0 && file->entry.size <= MAKER_SMALL)
+    {
+      file->gathers = maker_begin (r->maker, file->index, file->path, &file->entry);
+      return file->gathers || fail_file (r, errno);
+    }
   if (r->landing == NULL)
     {
       file->fd = r->out_fd;
@@ -495,9 +513,17 @@ take_data (Receiver *r, const Frame *frame)
   r->bytes_came += frame->len;
   r->progress.bytes += frame->len;
   show_progress (r);
-  if (file->fd < 0)
+  if (file->fd < 0 && !file->gathers)
     return TRUE;
-  if (!use_space (r, frame->len) || !write_all (r, frame->body, frame->len))
+  if (!use_space (r, frame->len))
+    return FALSE;
+  if (file->gathers)
+    {
+      file->done += len;
+      maker_data (r->maker, frame->body, frame->len);
+      return TRUE;
+    }
+  if (!write_all (r, frame->body, frame->len))
     return FALSE;
   file->done += len;
   if (r->landing == NULL && r->checksum)
@@ -505,6 +531,14 @@ take_data (Receiver *r, const Frame *frame)
   if (r->landing != NULL && file->fd >= 0)
     write_back (file);
   return TRUE;
+}
+
+static void
+note_complete (Receiver *r, const char *path)
+{
+  r->files++;
+  g_free (r->only);
+  r->only = r->files == 1 ? g_strdup (path) : NULL;
 }
 
 /* What is on the disk, or went through, against what the sender read. */
@@ -520,14 +554,6 @@ has_hash (Receiver *r, const FrameBody *end)
   else if (!hash_file (r, r->file.fd, r->file.done, hash))
     return FALSE;
   return memcmp (hash, end->hash, FRAME_HASH) == 0;
-}
-
-static void
-note_complete (Receiver *r, const char *path)
-{
-  r->files++;
-  g_free (r->only);
-  r->only = r->files == 1 ? g_strdup (path) : NULL;
 }
 
 static gboolean
@@ -549,15 +575,37 @@ complete_file (Receiver *r, const FrameBody *end)
   return TRUE;
 }
 
+/* Of the maker; it concerns all where r->is_over. */
+static void
+on_made (gpointer data, guint32 index, const char *path, int code)
+{
+  Receiver *r = data;
+
+  if (code != 0)
+    fail_errno (r, index, path, code);
+  else
+    note_complete (r, path);
+}
+
 /* It failed at the sender. */
 static void
 drop_file (Receiver *r, const char *reason)
 {
   close_file (r);
-  if (r->landing != NULL && r->file.reason == NULL)
+  if (r->file.gathers)
+    maker_drop (r->maker);
+  else if (r->landing != NULL && r->file.reason == NULL)
     landing_remove_file (r->landing, r->file.path);
   if (r->file.reason == NULL)
     fail_entry (r, r->file.index, r->file.path, reason, TRUE);
+}
+
+/* Should it fail now, there is nothing under its name to land. */
+static void
+gathered (Receiver *r, const FrameBody *end)
+{
+  add_top (r, r->file.path);
+  maker_end (r->maker, end->has_hash ? end->hash : NULL);
 }
 
 static gboolean
@@ -570,8 +618,10 @@ end_file (Receiver *r, const FrameBody *end)
     return talk_protocol (&r->talk, "the peer ended no file");
   if (end->reason[0] != '\0')
     drop_file (r, end->reason);
-  else if (file->fd >= 0 && file->entry.size >= 0 && file->done != file->entry.size)
+  else if ((file->fd >= 0 || file->gathers) && file->entry.size >= 0 && file->done != file->entry.size)
     return talk_protocol (&r->talk, "the peer sent less of a file than it said");
+  else if (file->gathers)
+    gathered (r, end);
   else if (file->fd >= 0)
     goes_on = complete_file (r, end);
   close_file (r);
@@ -579,7 +629,7 @@ end_file (Receiver *r, const FrameBody *end)
   entry_clear (&file->entry);
   file->open = FALSE;
   r->progress.entries++;
-  return goes_on;
+  return goes_on && !r->is_over && byte_link_end (r->link) == LINK_UP;
 }
 
 /* Folders and links --------------------------------------------------------------------------------------- */
@@ -588,6 +638,12 @@ static void
 folder_clear (gpointer data)
 {
   g_free (((Folder *)data)->path);
+}
+
+static void
+left_clear (gpointer data)
+{
+  g_free (((Left *)data)->folder.path);
 }
 
 static gboolean
@@ -614,19 +670,41 @@ enter_folder (Receiver *r, const FrameBody *body, const char *path)
   return TRUE;
 }
 
+/* All that came is on the disk, and the folders have their modes and times. */
+static gboolean
+settle (Receiver *r)
+{
+  gboolean goes_on = TRUE;
+
+  maker_finish (r->maker);
+  for (guint i = 0; i < r->left->len && goes_on && !r->is_over; i++)
+    {
+      const Left *left = &g_array_index (r->left, Left, i);
+
+      if (!landing_leave_folder (r->landing, left->folder.path, left->mode, left->mtime_ns))
+        goes_on = fail_errno (r, left->folder.index, left->folder.path, errno);
+    }
+  g_array_set_size (r->left, 0);
+  return goes_on && !r->is_over && byte_link_end (r->link) == LINK_UP;
+}
+
 static gboolean
 leave_folder (Receiver *r, const FrameBody *body)
 {
   Folder *last = r->inside->len > 0 ? &g_array_index (r->inside, Folder, r->inside->len - 1) : NULL;
-  gboolean goes_on = TRUE;
+  Left left = { .mode = body->mode, .mtime_ns = body->mtime_ns };
 
   if (last == NULL || last->index != body->index || r->file.open)
     return talk_protocol (&r->talk, "the peer leaves a folder that it is not in");
-  if (last->path != NULL && !landing_has_landed (r->landing)
-      && !landing_leave_folder (r->landing, last->path, body->mode, body->mtime_ns))
-    goes_on = fail_errno (r, last->index, last->path, errno);
+  left.folder = (Folder){ last->index, g_steal_pointer (&last->path) };
   g_array_set_size (r->inside, r->inside->len - 1);
-  return goes_on;
+  if (left.folder.path == NULL || landing_has_landed (r->landing))
+    {
+      g_free (left.folder.path);
+      return TRUE;
+    }
+  g_array_append_val (r->left, left);
+  return (r->left->len < LEFT_MAX && !maker_is_idle (r->maker)) || settle (r);
 }
 
 static gboolean
@@ -680,6 +758,8 @@ take_entry (Receiver *r, FrameBody *body)
 static gboolean
 check_finish (Receiver *r, const FrameBody *body)
 {
+  if (r->landing != NULL && !settle (r))
+    return FALSE;
   if (r->file.open || r->inside->len > 0 || body->entries != r->entries_came || body->bytes != r->bytes_came
       || r->entries_came + r->have_entries != r->entries)
     return talk_protocol (&r->talk, "the peer says that it is finished, and is not");
@@ -900,6 +980,7 @@ prepare (Receiver *r)
     return give_up_errno (r, errno);
   if (takes_umask (r->mask))
     landing_trust_umask (r->landing);
+  r->maker = maker_new (r->landing, on_made, r);
   return TRUE;
 }
 
@@ -961,6 +1042,9 @@ receiver_run (ByteTask *task, gpointer data)
     run_to_end (r);
   end_of_link (r);
   close_file (r);
+  if (r->maker != NULL && r->outcome.end == BYTE_END_CUT)
+    maker_finish (r->maker); /* it need not come again */
+  g_clear_pointer (&r->maker, maker_free);
   if (r->outcome.end != BYTE_END_DONE && r->outcome.end != BYTE_END_PEER_STOPPED && r->outcome.end != BYTE_END_CUT
       && (r->outcome.end != BYTE_END_STOPPED || r->outcome.reason[0] != '\0'))
     talk_stop (&r->talk, r->outcome.reason);
@@ -983,6 +1067,7 @@ receiver_free (gpointer data)
     close (r->out_fd);
   bitmap_clear (&r->have);
   g_array_unref (r->inside);
+  g_array_unref (r->left);
   g_array_unref (r->failed);
   g_hash_table_unref (r->top_names);
   g_ptr_array_unref (r->tops);
@@ -1020,6 +1105,8 @@ receiver_new (const ReceiveJob *job)
   r->file.fd = -1;
   r->inside = g_array_new (FALSE, FALSE, sizeof (Folder));
   g_array_set_clear_func (r->inside, folder_clear);
+  r->left = g_array_new (FALSE, FALSE, sizeof (Left));
+  g_array_set_clear_func (r->left, left_clear);
   r->failed = g_array_new (FALSE, FALSE, sizeof (Failed));
   r->tops = g_ptr_array_new_with_free_func (g_free);
   r->top_names = g_hash_table_new (g_str_hash, g_str_equal);

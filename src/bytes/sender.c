@@ -216,7 +216,10 @@ open_source (const Source *source, int flags)
       return -1;
     }
   if (source->fd >= 0)
-    return fcntl (source->fd, F_DUPFD_CLOEXEC, 3);
+    {
+      lseek (source->fd, 0, SEEK_SET); /* it may stand anywhere; a pipe stands where it is */
+      return fcntl (source->fd, F_DUPFD_CLOEXEC, 3);
+    }
   return open (source->path, flags);
 }
 
@@ -423,6 +426,13 @@ send_end (Sender *s, const char *path, const char *reason)
   return talk_send (&s->talk, FRAME_END, &end);
 }
 
+/* A small one is looked at when it was read: if it has changed it fails then. */
+static gboolean
+has_to_be_looked_at (const Sender *s, const Entry *entry)
+{
+  return entry->size < 0 || entry->size > LIMIT_FRAME_BODY || s->partial.offset > 0;
+}
+
 /* Opens it, or says why not. */
 static int
 open_file (Sender *s, const Entry *entry, const char **reason)
@@ -430,12 +440,10 @@ open_file (Sender *s, const Entry *entry, const char **reason)
   int fd = open_entry (s, entry->path);
 
   *reason = fd < 0 ? reason_of_errno (errno) : REASON_NONE;
-  if (fd >= 0 && !is_as_listed (fd, entry))
+  if (fd >= 0 && has_to_be_looked_at (s, entry) && !is_as_listed (fd, entry))
     *reason = REASON_SOURCE_CHANGED;
   if (fd >= 0 && entry->size < 0 && s->resume)
     *reason = REASON_SOURCE_GONE; /* what a pipe had to say before */
-  if (fd >= 0 && entry->size >= 0 && (*reason)[0] == '\0')
-    lseek (fd, 0, SEEK_SET); /* a descriptor of the caller's may stand anywhere */
   return fd;
 }
 
