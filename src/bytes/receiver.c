@@ -100,6 +100,7 @@ typedef struct
   Incoming file;
   GPtrArray *tops; /* char *: what is to be landed, in their order */
   GHashTable *top_names;
+  char **names; /* that were offered, or NULL */
   guint64 since_space; /* bytes */
   gboolean allocates;
   guint64 files; /* that came whole */
@@ -200,6 +201,18 @@ show_progress (Receiver *r)
   byte_task_set_progress (r->task, &r->progress);
 }
 
+/* The user said yes to those names, and to no others. */
+static gboolean
+is_offered (Receiver *r, const char *path)
+{
+  gsize len = strcspn (path, "/");
+
+  for (guint i = 0; r->names != NULL && r->names[i] != NULL; i++)
+    if (strlen (r->names[i]) == len && strncmp (r->names[i], path, len) == 0)
+      return TRUE;
+  return r->names == NULL;
+}
+
 /* @path stays the caller's. */
 static void
 add_top (Receiver *r, const char *path)
@@ -260,6 +273,8 @@ compare_entry (Receiver *r, guint64 index, const Entry *entry)
     return talk_protocol (&r->talk, "the peer lists more than it had announced");
   if (path == NULL)
     return talk_refuse (&r->talk, REASON_UNSAFE_NAME, "the peer sent a path that leads out of the folder");
+  if (!is_offered (r, path))
+    return talk_protocol (&r->talk, "the peer sent what it had not offered");
   add_top (r, path); /* in this order they land */
   if (entry->type == ENTRY_FOLDER)
     return TRUE;
@@ -732,6 +747,8 @@ take_entry (Receiver *r, FrameBody *body)
     return talk_protocol (&r->talk, "the peer sent what was not its turn");
   if (path == NULL)
     return talk_refuse (&r->talk, REASON_UNSAFE_NAME, "the peer sent a path that leads out of the folder");
+  if (!is_offered (r, path))
+    return talk_protocol (&r->talk, "the peer sent what it had not offered");
   if (r->landing == NULL && (body->entry.type != ENTRY_FILE || r->entries_came > 0))
     return talk_protocol (&r->talk, "the peer sent more than the one file it had announced");
   r->last = body->index;
@@ -1078,6 +1095,7 @@ receiver_free (gpointer data)
   g_free (r->folder);
   g_free (r->part);
   g_free (r->partial_path);
+  g_strfreev (r->names);
   g_free (r->only);
   g_free ((char *)r->outcome.text);
   g_free (r);
@@ -1096,6 +1114,7 @@ receiver_new (const ReceiveJob *job)
   r->entries = MIN (job->entries, LIMIT_ENTRIES);
   r->reserve = job->reserve;
   r->size_max = job->size_max;
+  r->names = g_strdupv ((char **)job->names);
   r->checksum = job->checksum;
   r->resume = job->resume;
   r->mask = mask_of_user ();

@@ -16,6 +16,7 @@ typedef struct
   const char *part;     /* name of the part folder, the same for each try: filename_part() */
   gint64 size;          /* as offered; more than that is refused. -1: unknown */
   guint64 entries;      /* as offered */
+  const char *const *names; /* the top level as offered, by filename_clean(); nothing else is taken. NULL: not all were named */
   guint64 reserve;      /* bytes of the disk that must stay free */
   guint64 size_max;     /* what a transfer of unknown size may have, 0 for no limit: too-large */
   gboolean checksum;    /* the offer says that hashes come: with out_fd they are of what passes, else of what is on the disk */

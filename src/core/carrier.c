@@ -231,8 +231,14 @@ static ByteTask *
 receive (Transfer *transfer, ByteLink *link)
 {
   g_autofree char *part = transfer_dup_part (transfer);
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
   ReceiveJob job = carrier_receive_job (transfer, part);
 
+  for (guint i = 0; i < transfer->files->len; i++)
+    g_ptr_array_add (names, ((JingleFile *) g_ptr_array_index (transfer->files, i))->name);
+  g_ptr_array_add (names, NULL);
+  if (transfer->tops == transfer->files->len)
+    job.names = (const char *const *) names->pdata;
   return receiver_start (link, &job, on_done, transfer);
 }
 

@@ -319,17 +319,25 @@ session_ping (Session *session, SessionPong pong, gpointer user_data)
   session_ask (session, "ping", NS_PING, on_pong, ping);
 }
 
+/* Blocks of a bytestream that somebody waits for are as fast as we answer them; all else is counted. */
+static gboolean
+is_counted (const Node *node, gboolean handled)
+{
+  return !handled || node_child (node, "data", NS_IBB) == NULL;
+}
+
 static void
 handle_request (Session *session, const Node *node)
 {
+  gboolean handled = session->events.request != NULL && session->events.request (session, node, session->user_data);
   gint64 second = g_get_monotonic_time () / G_USEC_PER_SEC;
 
   if (second != session->iq_second)
     session->iq_count = 0;
   session->iq_second = second;
-  if (++session->iq_count > LIMIT_IQ_RATE)
+  if (is_counted (node, handled) && ++session->iq_count > LIMIT_IQ_RATE)
     session_refuse (session, "policy-violation");
-  else if (session->events.request == NULL || !session->events.request (session, node, session->user_data))
+  else if (!handled)
     session_send_node (session, iq_answer (node));
 }
 
