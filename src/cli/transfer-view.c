@@ -332,12 +332,13 @@ transfer_view_line (const Format *format, GVariant *transfer)
   g_autofree char *why = format_text (format, transfer_view_reason (dict_string (transfer, "reason")), TEXT_ESCAPE_LINE);
   g_autofree char *state = format_text (format, dict_string (transfer, "state"), TEXT_ESCAPE_LINE);
   g_autofree char *size = format_size (transfer_view_size (transfer));
+  const char *plain = dict_boolean (transfer, "encrypted") ? "" : " [plain]";
 
   if (transfer_view_is_offer (transfer))
-    return g_strdup_printf ("%s %s offers %s%s%s%s: hearby accept %" G_GINT64_FORMAT "\n", stamp, name, what,
+    return g_strdup_printf ("%s %s%s offers %s%s%s%s: hearby accept %" G_GINT64_FORMAT "\n", stamp, name, plain, what,
                             transfer_view_size (transfer) >= 0 ? " (" : "", transfer_view_size (transfer) >= 0 ? size : "",
                             transfer_view_size (transfer) >= 0 ? ")" : "", dict_number (transfer, "id"));
-  return g_strdup_printf ("%s %s %s %s: %s%s%s\n", stamp, what, transfer_view_is_outgoing (transfer) ? "to" : "from", name,
+  return g_strdup_printf ("%s %s %s %s%s: %s%s%s\n", stamp, what, transfer_view_is_outgoing (transfer) ? "to" : "from", name, plain,
                           state, *why != '\0' ? ", " : "", why);
 }
 

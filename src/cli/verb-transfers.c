@@ -79,6 +79,8 @@ note_of (GVariant *transfer)
     }
   if (*reason != '\0')
     g_string_append_printf (note, "%s%s", note->len > 0 ? ", " : "", reason);
+  if (!dict_boolean (transfer, "encrypted"))
+    g_string_append_printf (note, "%s[plain]", note->len > 0 ? " " : "");
   return g_string_free (note, FALSE);
 }
 

@@ -220,15 +220,25 @@ def test_several(stage):
 
 
 def test_empty(stage):
-    """Ours is over when it was taken; libpurple itself never calls an empty file complete."""
+    """Ours is over when it was taken; libpurple makes one, and calls it cancelled; what it sends it never calls over."""
     scene = Scene(stage)
     path = scene.make('empty', 0)
     id = scene.put(path)
-    scene.pidgin.command('accept-file', file=scene.pidgin.wait('file-offer', size='0')['file'], path=os.path.join(scene.there, 'got'))
+    got = os.path.join(scene.there, 'got')
+    scene.pidgin.command('accept-file', file=scene.pidgin.wait('file-offer', size='0')['file'], path=got)
     scene.wait_state(id, 'complete')
+    scene.pidgin.wait('file-cancelled', by='peer')
+    equal(os.path.getsize(got), 0)
     id = scene.offer(path)
     scene.accept(id)
     equal(os.path.getsize(scene.wait_state(id, 'complete')['path']), 0)
+
+
+def test_marked(stage):
+    scene = Scene(stage)
+    id = scene.offer(scene.make('f', 1000))
+    row = scene.juliet.cli('transfers').stdout.splitlines()[1]
+    equal(row.split()[-4:], ['hearby', 'accept', id, '[plain]'])
 
 
 def test_refused_here(stage):
@@ -281,4 +291,4 @@ def test_pidgin_leaves(stage):
 
 if __name__ == '__main__':
     hearbytest.main(test_to_pidgin, test_from_pidgin, test_declined, test_canceled_by_pidgin, test_canceled_by_us, test_two_at_once,
-                    test_names, test_several, test_empty, test_refused_here, test_window_closed, test_pidgin_leaves)
+                    test_names, test_several, test_empty, test_marked, test_refused_here, test_window_closed, test_pidgin_leaves)

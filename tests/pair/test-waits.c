@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "clock.h"
+#include "core/bytestream.h"
 #include "core/session.h"
 #include "secure/noise.h"
 #include "xmpp/ns.h"
@@ -409,6 +410,57 @@ test_request_rate (Scene *scene, gconstpointer data)
   hear (scene, "<policy-violation ", 1);
 }
 
+/* A connection for a file that nobody makes, or on which nobody says anything. */
+typedef struct
+{
+  gboolean ended;
+  GError  *error;
+} Bytes;
+
+static void
+on_bytestream (int fd, GBytes *surplus, guint target, const GError *error, gpointer user_data)
+{
+  Bytes *bytes = user_data;
+
+  bytes->ended = TRUE;
+  bytes->error = g_error_copy (error);
+}
+
+static gboolean
+admit (GInetSocketAddress *remote, gpointer user_data)
+{
+  return TRUE;
+}
+
+static void
+check_bytestream (Bytestream *bytestream, Bytes *bytes)
+{
+  clock_move (LIMIT_BYTESTREAM_MS * 1000 - 1);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_false (bytes->ended);
+  clock_move (1);
+  until (bytes->ended);
+  g_assert_error (bytes->error, HEARBY_ERROR, HEARBY_ERROR_TIMEOUT);
+  g_clear_error (&bytes->error);
+  bytestream_free (bytestream);
+}
+
+static void
+test_bytestream (void)
+{
+  g_autoptr (GPtrArray) own = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GSocketListener) silent = g_socket_listener_new ();
+  guint16 port = g_socket_listener_add_any_inet_port (silent, NULL, NULL);
+  g_autoptr (GPtrArray) remote = g_ptr_array_new_with_free_func (g_object_unref);
+  Bytes nobody = { 0 }, mute = { 0 };
+
+  g_ptr_array_add (own, g_inet_socket_address_new_from_string ("127.0.0.1", 0));
+  check_bytestream (bytestream_listen ("digest", own, admit, on_bytestream, &nobody, NULL), &nobody);
+  g_ptr_array_add (remote, g_inet_socket_address_new_from_string ("127.0.0.1", port));
+  check_bytestream (bytestream_connect ("digest", remote, on_bytestream, &mute), &mute);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -435,5 +487,6 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (table); i++)
     g_test_add (table[i].name, Scene, NULL, set_up, table[i].test, tear_down);
+  g_test_add_func ("/waits/bytestream", test_bytestream);
   return g_test_run ();
 }
