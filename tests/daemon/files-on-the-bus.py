@@ -2,6 +2,7 @@
 """Files are offered by name and by descriptor, taken into folders and descriptors, and their objects tell the truth to the end."""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -27,6 +28,16 @@ def refusal(function, *args, **options):
     except BusError as error:
         return error.name
     return None
+
+
+def held(pair, person):
+    """What a daemon has open of the test's folder and pipes."""
+    links = []
+    for fd in set(os.listdir('/proc/%d/fd' % person.daemon.pid)) - {'0', '1', '2'}:
+        with contextlib.suppress(FileNotFoundError):     # closed meanwhile
+            links.append(os.readlink('/proc/%d/fd/%s' % (person.daemon.pid, fd)))
+    ours = {os.readlink('/proc/self/fd/%s' % fd) for fd in os.listdir('/proc/self/fd') if os.path.exists('/proc/self/fd/%s' % fd)}
+    return [link for link in links if link.startswith(pair.stage.folder + '/files') or (link.startswith('pipe:') and link in ours)]
 
 
 def test_by_name(stage):
@@ -108,6 +119,7 @@ def test_by_descriptor(stage):
         equal(file.read(), b'through the air')
     pair.wait_finished(sent)
     equal(properties(pair.romeo_bus, pair.offered)['Paths'], [])
+    equal(held(pair, pair.juliet) + held(pair, pair.romeo), [], 'descriptors of what is over')
     equal([properties(bus, path)['Size'] for bus, path in ((pair.juliet_bus, sent), (pair.romeo_bus, pair.offered))], [15, 15])
 
 
@@ -155,6 +167,7 @@ def test_what_is_refused(stage):
     for given, wanted in descriptors:
         equal(refusal(bus.manager, 'SendFiles', 'aoa(hsa{sv})a{sv}', to, given, {}), wanted, given)
     equal(offers_of(pair.juliet_bus), [], 'after all that was refused')
+    equal(held(pair, pair.juliet), [], 'descriptors of what was refused')
     sent = pair.send_files([(files['r'], str(i) * 255, {}) for i in range(10)] + [(files['r'], 'file %d' % i, {}) for i in range(MANY - 10)],
                            batch='b' * 64)
     equal([name for name, *_ in pair.offer()['Files']], [str(i) * 255 for i in range(10)] + ['file %d' % i for i in range(MANY - 10)])
@@ -168,6 +181,11 @@ def test_what_is_refused(stage):
         equal(refusal(pair.romeo_bus.call, pair.offered, TRANSFER, 'AcceptToFd', 'ha{sv}', fd, {}), 'InvalidArgument')
     equal(refusal(pair.romeo_bus.call, pair.offered, TRANSFER, 'AcceptToFd', 'ha{sv}', end, {}), 'NotSupported')
     equal(properties(pair.romeo_bus, pair.offered)['State'], 'offered')
+    equal(held(pair, pair.romeo), [], 'descriptors of what was refused')
+    equal(len(held(pair, pair.juliet)), MANY)
+    pair.romeo_bus.call(pair.offered, TRANSFER, 'Reject', 'a{sv}', {})
+    pair.wait_finished(sent)
+    equal(held(pair, pair.juliet), [], 'descriptors of what is over')
 
 
 def test_bytes_that_are_no_text(stage):

@@ -124,7 +124,7 @@ class Pair:
 SANDBOX = '''set -e
 root=$1; shift
 for place in /*; do
-  [ -d "$place" ] && [ ! -L "$place" ] || { cp -a "$place" "$root$place"; continue; }
+  [ -d "$place" ] && [ ! -L "$place" ] || { cp -P "$place" "$root$place"; continue; }
   mkdir "$root$place"; mount --rbind "$place" "$root$place"
 done
 : > "$root/.flatpak-info"
