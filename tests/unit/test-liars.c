@@ -397,6 +397,27 @@ test_sender (gconstpointer data)
   scene_clear (&scene);
 }
 
+/* The user said yes to "d" and "e". */
+static void
+test_other_names (void)
+{
+  static const char *const offered[] = { "d", "e", NULL };
+  Liar liar = { g_byte_array_new (), 0 };
+  Scene scene;
+
+  scene_init (&scene);
+  scene.receive.names = offered;
+  say_file (&liar, "e", 1);
+  say_entry (&liar, ENTRY_FOLDER, "d", 0, NULL);
+  say_file (&liar, "d/x", 1);
+  say (&liar, FRAME_LEAVE, &(FrameBody){ .index = 1, .mode = 0700 });
+  say_file (&liar, "evil", 1);
+  lie_to_receiver (&scene, &liar, "protocol");
+  g_assert_cmpstr (scene.received.text, ==, "the peer sent what it had not offered");
+  g_byte_array_unref (liar.said);
+  scene_clear (&scene);
+}
+
 /* Links that lead out are not made, wherever they lead; the rest arrives. */
 static void
 test_links_out (void)
@@ -626,6 +647,7 @@ main (int argc, char **argv)
       g_test_add_data_func (name, GUINT_TO_POINTER (i), test_receiver);
     }
   g_test_add_func ("/liars/links-out", test_links_out);
+  g_test_add_func ("/liars/other-names", test_other_names);
   g_test_add_func ("/liars/stops", test_stops);
   g_test_add_data_func ("/liars/silent", GINT_TO_POINTER (FALSE), test_silent_peer);
   g_test_add_data_func ("/liars/silent/plain", GINT_TO_POINTER (TRUE), test_silent_peer);
