@@ -59,7 +59,7 @@ test_defaults (Place *place, gconstpointer data)
 
   g_assert_null (warnings);
   table = settings_table (&n);
-  g_assert_cmpuint (n, ==, 14);
+  g_assert_cmpuint (n, ==, 16);
   for (gsize i = 0; i < n; i++)
     {
       g_assert_cmpstr (settings_get (settings, table[i].name), ==, table[i].fallback);
