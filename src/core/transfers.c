@@ -518,7 +518,8 @@ transfers_merge_peer (Messenger *messenger, const Peer *peer, Peer *into)
 
       if (transfer->peer != peer)
         continue;
-      carrier_drop (transfer);
+      if (!transfer_has_flag (transfer, TRANSFER_LEGACY)) /* that goes on as it is: it has no key to go by */
+        carrier_drop (transfer);
       transfer->peer = into;
       transfer->row->peer = into->row->id;
     }

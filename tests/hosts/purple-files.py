@@ -260,7 +260,7 @@ def test_refused_here(stage):
 def test_window_closed(stage):
     """With its window Pidgin closes the stream, and gives up what nobody accepted; what moves goes on, and the next one on another stream."""
     scene = Scene(stage)
-    path = scene.make('f', 20 * MIB)
+    path = scene.make('f', 60 * MIB)
     out = scene.put(path)
     scene.pidgin.wait('file-offer')
     coming = scene.offer(path)
@@ -268,11 +268,14 @@ def test_window_closed(stage):
     scene.wait_state(out, 'failed', 'connection-lost')
     scene.wait_state(coming, 'failed', 'connection-lost')
 
-    out = scene.put(path)
+    out = scene.put(path, scene.make('the next', 1000))
     offered = scene.pidgin.wait('file-offer')
     scene.pidgin.command('accept-file', file=offered['file'], path=os.path.join(scene.there, 'got'))
     scene.pidgin.wait('file-progress')
     scene.pidgin.command('close', to=scene.juliet.instance)
+    scene.pidgin.wait('file-complete')
+    offered = scene.pidgin.wait('file-offer', name='the next')
+    scene.pidgin.command('accept-file', file=offered['file'], path=os.path.join(scene.there, 'next'))
     scene.pidgin.wait('file-complete')
     scene.wait_state(out, 'complete')
     equal(digest(os.path.join(scene.there, 'got')), digest(path))

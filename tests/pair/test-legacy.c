@@ -411,6 +411,49 @@ test_source_goes (void)
   scene_close (&scene);
 }
 
+/* It need not be shown any more. */
+static void
+assert_lost (Side *side, guint64 id)
+{
+  g_autoptr (TransferRow) row = transfers_get (side->db, id);
+
+  g_assert_cmpint (row->state, ==, TRANSFER_FAILED);
+  g_assert_cmpstr (row->reason, ==, REASON_CONNECTION_LOST);
+}
+
+/* Nothing of it can go on, and nothing of it stays. */
+static void
+test_restart (void)
+{
+  Scene scene;
+
+  begin_large (&scene);
+  side_restart (scene.romeo);
+  assert_lost (scene.romeo, g_array_index (scene.got, guint64, 0));
+  side_wait (is (sent (&scene), TRANSFER_CANCELED, REASON_PEER_CANCELED)); /* all that a closed connection says */
+  side_wait (count_files (scene.to) == 0);
+  scene_close (&scene);
+
+  scene_open (&scene);
+  write_file (&scene, "f", 10);
+  offer_and_see (&scene, "f");
+  side_restart (scene.juliet);
+  assert_lost (scene.juliet, scene.sent);
+  scene_close (&scene);
+}
+
+static void
+test_blocked (void)
+{
+  Scene scene;
+
+  begin_large (&scene);
+  g_assert_true (messenger_block (scene.romeo->messenger, scene.romeo->peer, TRUE, NULL));
+  wait_for (&scene, TRANSFER_CANCELED, REASON_PEER_CANCELED, TRANSFER_CANCELED, REASON_BLOCKED);
+  side_wait (count_files (scene.to) == 0);
+  scene_close (&scene);
+}
+
 static void
 test_into_a_pipe (void)
 {
@@ -496,6 +539,8 @@ main (int argc, char **argv)
   g_test_add_func ("/legacy/one-of-several-declined", test_one_of_several_declined);
   g_test_add_func ("/legacy/last-of-several-declined", test_last_of_several_declined);
   g_test_add_func ("/legacy/source-goes", test_source_goes);
+  g_test_add_func ("/legacy/restart", test_restart);
+  g_test_add_func ("/legacy/blocked", test_blocked);
   g_test_add_func ("/legacy/into-a-pipe", test_into_a_pipe);
   g_test_add_func ("/legacy/no-folders", test_no_folders);
   g_test_add_func ("/legacy/not-without-a-yes", test_not_without_a_yes);
