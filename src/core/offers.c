@@ -290,6 +290,8 @@ offers_pump (Messenger *messenger, Peer *peer)
         offer_make (transfer);
       else if (transfer_has_flag (transfer, TRANSFER_LEGACY))
         legacy_receive_accept (transfer);
+      else if (transfer->run->offered)
+        offer_accept (transfer); /* it came before we had the stream to answer on */
       else if (transfer->row->state == TRANSFER_WAITING_PEER)
         remind (transfer);
     }
