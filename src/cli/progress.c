@@ -150,7 +150,7 @@ update_plain (Progress *progress, Row *row)
       if (*words != '\0')
         say_plain (progress, row, words);
     }
-  if (percent < 0 || step <= row->step)
+  if (percent < 0 || step <= row->step || *words != '\0') /* what is not moving has its word */
     return;
   row->step = step;
   moved = transfer_view_moved (row->now, ", ");

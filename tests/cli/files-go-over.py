@@ -267,6 +267,22 @@ def test_renamed(stage):
     equal((len(got), '--json' in got, 'call me.txt' in got, read(inbox(juliet), 'call me.txt')), (3, True, True, b'green'), got)
 
 
+def test_odd_sources(stage):
+    """What a link points to, the folder where one is, what a shell substitutes, nothing at all."""
+    juliet, romeo = trusting(stage)
+    make(romeo, 'real/name.txt', b'real')
+    os.symlink('real/name.txt', os.path.join(romeo.home, 'link.txt'))
+    os.symlink('real', os.path.join(romeo.home, 'linked'))
+    script = ('cd "$HOME" && %s put juliet link.txt linked && cd real && %s put juliet . && %s put juliet --name=none.txt - </dev/null'
+              ' && %s put juliet --name=some.txt <(echo some)').replace('%s', hearbytest.HEARBY)
+    done = subprocess.run(romeo.host.argv('bash', '-c', script), env=romeo.environment(), stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=60)
+    equal(done.returncode, 0, done.stderr)
+    equal(tree(inbox(juliet)), ['link.txt', 'linked', 'linked/name.txt', 'none.txt', 'real', 'real/name.txt', 'some.txt'])
+    equal([read(inbox(juliet), name) for name in ('link.txt', 'none.txt', 'some.txt')], [b'real', b'', b'some\n'])
+    assert not os.path.islink(os.path.join(inbox(juliet), 'link.txt'))
+
+
 if __name__ == '__main__':
     hearbytest.main(test_put, test_offer, test_default_folder, test_home_is_expanded, test_no, test_never, test_away, test_once, test_several,
-                    test_partial, test_pause, test_interrupt, test_stdin_and_stdout, test_renamed)
+                    test_partial, test_pause, test_interrupt, test_stdin_and_stdout, test_renamed, test_odd_sources)
