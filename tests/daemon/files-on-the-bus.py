@@ -123,6 +123,27 @@ def test_by_descriptor(stage):
     equal([properties(bus, path)['Size'] for bus, path in ((pair.juliet_bus, sent), (pair.romeo_bus, pair.offered))], [15, 15])
 
 
+def test_descriptor_that_is_closed(stage):
+    """Who stops reading or writing in the middle ends it, on both sides, in words; who reads slowly does not."""
+    pair = Pair(stage)
+    path = pair.make('big', os.urandom(1 << 20) * 8)
+    for enough in (1 << 20, 8 << 20):
+        sent = pair.send_paths([path])
+        pair.offer()
+        end, out = os.pipe()
+        pair.romeo_bus.call(pair.offered, TRANSFER, 'AcceptToFd', 'ha{sv}', out, {})
+        os.close(out)
+        with open(end, 'rb') as file:
+            got = file.read(enough)
+        with open(path, 'rb') as file:
+            equal(got == file.read(enough), True, 'what came')
+        wanted = ['complete', ''] if enough == 8 << 20 else ['failed', 'file-error']
+        equal(pair.wait_finished(pair.offered, pair.romeo_bus), wanted)
+        equal(pair.wait_finished(sent), wanted)
+        equal(properties(pair.romeo_bus, pair.offered)['Error'][0], 'FileError' if wanted[0] == 'failed' else '')
+    equal(held(pair, pair.romeo), [], 'descriptors of what is over')
+
+
 def test_more_than_is_shown(stage):
     """All of them arrive; lists of them are cut, and the numbers tell."""
     pair = Pair(stage)
@@ -406,7 +427,18 @@ def test_policy(stage):
     sent = pair.send_paths([pair.make('taken', b'yes')])
     equal(pair.wait_finished(sent), ['complete', ''])
     equal(content_of(target), {'taken': b'yes'})
-    equal(configure(files='never'), None)
+    pair.offer()
+    equal(configure(files_limit=('x', 10)), None)
+    sent = pair.send_paths([pair.make('as much as may be', b'0123456789')])
+    equal(pair.wait_finished(sent), ['complete', ''])
+    pair.offer()
+    pair.send_paths([pair.make('more', b'0123456789a')])
+    equal(pair.offer()['State'], 'offered')
+    equal(configure(files_limit=('x', 0), quota=('x', 3 + 10 + 20)), None)
+    for size, wanted in ((20, ['complete', '']), (1, ['rejected', 'quota'])):
+        sent = pair.send_paths([pair.make('size %d' % size, b'x' * size)])
+        equal(pair.wait_finished(sent), wanted)
+    equal(configure(files='never', quota=('x', 0)), None)
     equal(properties(bus, path, PEER)['Policy']['files_to'], target)
     sent = pair.send_paths([pair.make('refused', b'no')])
     equal(pair.wait_finished(sent)[0], 'rejected')
@@ -449,6 +481,6 @@ def set_name(name):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_by_name, test_modes, test_by_descriptor, test_more_than_is_shown, test_what_is_refused,
-                    test_bytes_that_are_no_text, test_the_same_key, test_progress, test_reject_and_cancel, test_pause_and_resume,
-                    test_what_failed, test_a_new_daemon, test_policy, test_sandbox, test_sandbox_seen_from_a_unit)
+    hearbytest.main(test_by_name, test_modes, test_by_descriptor, test_descriptor_that_is_closed, test_more_than_is_shown,
+                    test_what_is_refused, test_bytes_that_are_no_text, test_the_same_key, test_progress, test_reject_and_cancel,
+                    test_pause_and_resume, test_what_failed, test_a_new_daemon, test_policy, test_sandbox, test_sandbox_seen_from_a_unit)
