@@ -6,9 +6,9 @@ import os
 import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from hearbytest import AGENT, TRANSFER, BusError, equal, main
+from hearbytest import AGENT, PEER, TRANSFER, BusError, equal, main
 from messagebus import MessageBus
-from transfers import Pair, content_of, properties
+from transfers import Pair, content_of, offers_of, properties
 
 PATH = '/agent'
 
@@ -191,6 +191,23 @@ def test_answered_elsewhere(stage):
     equal(pair.wait_finished(pair.offered, pair.romeo_bus), ['canceled', 'peer-canceled'])
 
 
+def test_forgotten(stage):
+    """With the peer go its transfers, and the question about them."""
+    pair = Agents(stage)
+    bus = pair.agent()
+    sent = pair.send()
+    call = asked(bus)
+    pair.offer()
+    pair.romeo_bus.call(pair.juliet_path, PEER, 'Forget', 'a{sv}', {})
+    pair.romeo_bus.wait_signal(lambda m: m.member == 'InterfacesRemoved' and m.args == [pair.offered, [TRANSFER]])
+    withdrawn(bus, pair.offered)
+    bus.answer(call, 'a{sv}', {'accept': ('b', True)})
+    equal(offers_of(pair.romeo_bus), [])
+    equal(pair.romeo_bus.manager('ListTransfers', 'a{sv}', {})[0], [])
+    pair.juliet_bus.call(sent, TRANSFER, 'Cancel', 'a{sv}', {})
+    equal(pair.wait_finished(sent), ['canceled', 'canceled'])
+
+
 def refusal(bus, member, path):
     try:
         bus.manager(member, 'oa{sv}', path, {})
@@ -241,4 +258,4 @@ def test_release(stage):
 
 if __name__ == '__main__':
     main(test_yes_on_the_private_socket, test_yes_on_the_bus, test_yes_with_descriptors, test_no_and_neither, test_the_newest_is_asked,
-         test_many_questions, test_answered_elsewhere, test_one_for_each_connection, test_nobody_there, test_release)
+         test_many_questions, test_answered_elsewhere, test_forgotten, test_one_for_each_connection, test_nobody_there, test_release)
