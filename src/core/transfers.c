@@ -505,6 +505,8 @@ transfers_forget_peer (Messenger *messenger, const Peer *peer)
       if (transfer->peer != peer)
         continue;
       transfer_set (transfer, TRANSFER_CANCELED, REASON_CANCELED);
+      carrier_drop (transfer); /* nobody is there to hear of the thread's end, which comes first */
+      transfer_clean_up (transfer);
       transfer_bury (transfer);
     }
 }

@@ -144,6 +144,30 @@ def test_descriptor_that_is_closed(stage):
     equal(held(pair, pair.romeo), [], 'descriptors of what is over')
 
 
+def test_forgotten_on_the_way(stage):
+    """With the peer go its transfers: the other side is told, and nothing of them stays."""
+    pair = Pair(stage)
+    for side in ('receiver', 'sender'):
+        theirs, ours = os.pipe()
+        os.write(ours, b'x' * 60000)
+        sent = pair.send_files([(theirs, 'stream', {})])
+        os.close(theirs)
+        pair.offer()
+        target = pair.target()
+        pair.accept(folder=target)
+        sides = [(pair.romeo_bus, pair.offered, pair.juliet_path), (pair.juliet_bus, sent, pair.romeo_path)]
+        (bus, path, peer), (other, their_path, _) = sides if side == 'receiver' else sides[::-1]
+        wait_state(bus, path, 'active')
+        bus.call(peer, PEER, 'Forget', 'a{sv}', {})
+        bus.wait_signal(lambda m: m.member == 'InterfacesRemoved' and m.args == [path, [TRANSFER]])
+        equal(pair.wait_finished(their_path, other), ['canceled', 'peer-canceled'], 'at the other end of the ' + side)
+        equal(offers_of(bus), [])
+        if side == 'receiver':
+            equal(os.listdir(target), [])
+        os.close(ours)
+        pair.meet()
+
+
 def test_more_than_is_shown(stage):
     """All of them arrive; lists of them are cut, and the numbers tell."""
     pair = Pair(stage)
@@ -481,6 +505,7 @@ def set_name(name):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_by_name, test_modes, test_by_descriptor, test_descriptor_that_is_closed, test_more_than_is_shown,
-                    test_what_is_refused, test_bytes_that_are_no_text, test_the_same_key, test_progress, test_reject_and_cancel,
-                    test_pause_and_resume, test_what_failed, test_a_new_daemon, test_policy, test_sandbox, test_sandbox_seen_from_a_unit)
+    hearbytest.main(test_by_name, test_modes, test_by_descriptor, test_descriptor_that_is_closed, test_forgotten_on_the_way,
+                    test_more_than_is_shown, test_what_is_refused, test_bytes_that_are_no_text, test_the_same_key, test_progress,
+                    test_reject_and_cancel, test_pause_and_resume, test_what_failed, test_a_new_daemon, test_policy, test_sandbox,
+                    test_sandbox_seen_from_a_unit)
