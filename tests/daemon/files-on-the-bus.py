@@ -168,6 +168,31 @@ def test_forgotten_on_the_way(stage):
         pair.meet()
 
 
+def test_two_receivers(stage):
+    """A transfer for each, in their order; what one says is not the other's. A pipe is for one."""
+    pair = Pair(stage)
+    nurse = stage.person(stage.host('verona'), 'nurse')
+    nurse_bus = nurse.on_bus()
+    nurse_bus.manager('Announce', 'a{sv}', {})
+    pair.juliet_bus.wait_peer(nurse, Online=True)
+    to = [pair.juliet_bus.find(nurse), pair.romeo_path]
+    pipe, end = os.pipe()
+    assert refusal(pair.juliet_bus.manager, 'SendFiles', 'aoa(hsa{sv})a{sv}', to, [(pipe, 'x', {})], {}) in ('InvalidArgument', 'NotSupported')
+    with open(pair.make('file', b'content')) as file:
+        hers, his = pair.juliet_bus.manager('SendFiles', 'aoa(hsa{sv})a{sv}', to, [(file, 'file', {})], {'batch': 'both'})[0]
+    equal([properties(pair.juliet_bus, path)['Peer'] for path in (hers, his)], to)
+    path = nurse_bus.wait_signal(lambda m: m.member == 'InterfacesAdded' and TRANSFER in m.args[1] and m.args[0])
+    pair.offer()
+    nurse_bus.call(path, TRANSFER, 'Reject', 'a{sv}', {})
+    equal(pair.wait_finished(hers), ['rejected', 'declined'])
+    target = pair.target()
+    pair.accept(folder=target)
+    equal(pair.wait_finished(his), ['complete', ''])
+    equal(content_of(target), {'file': b'content'})
+    rows = pair.juliet_bus.manager('ListTransfers', 'a{sv}', {'peers': ('ao', to)})[0]
+    equal([(row['batch'], row['state'], row['peer_name']) for row in rows], [('both', 'rejected', 'nurse'), ('both', 'complete', 'romeo')])
+
+
 def test_more_than_is_shown(stage):
     """All of them arrive; lists of them are cut, and the numbers tell."""
     pair = Pair(stage)
@@ -481,6 +506,9 @@ def test_sandbox(stage):
         equal(told[2], 'sent', place)
     bus = MessageBus(pair.juliet.runtime + '/bus')
     equal(len(bus.manager('SendPaths', 'aoasa{sv}', [pair.romeo_path], [path], {})[0]), 1)
+    with open(path) as file:                    # as many as a message bus takes at once
+        many = [(file, 'file %d' % i, {}) for i in range(MANY)]
+        equal(len(bus.manager('SendFiles', 'aoa(hsa{sv})a{sv}', [pair.romeo_path], many, {})[0]), 1)
 
 
 def test_sandbox_seen_from_a_unit(stage):
@@ -506,6 +534,6 @@ def set_name(name):
 
 if __name__ == '__main__':
     hearbytest.main(test_by_name, test_modes, test_by_descriptor, test_descriptor_that_is_closed, test_forgotten_on_the_way,
-                    test_more_than_is_shown, test_what_is_refused, test_bytes_that_are_no_text, test_the_same_key, test_progress,
+                    test_two_receivers, test_more_than_is_shown, test_what_is_refused, test_bytes_that_are_no_text, test_the_same_key, test_progress,
                     test_reject_and_cancel, test_pause_and_resume, test_what_failed, test_a_new_daemon, test_policy, test_sandbox,
                     test_sandbox_seen_from_a_unit)
