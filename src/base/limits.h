@@ -83,7 +83,9 @@
 #define LIMIT_OFFER_FILES 64            /* entries named in an offer; more are only counted */
 #define LIMIT_ENTRIES 10000000          /* entries of one transfer */
 #define LIMIT_TRANSFERS 4096            /* that go on, in all */
-#define LIMIT_OFFERS_PER_PEER 64        /* of one peer that wait for the user */
+#define LIMIT_TRANSFERS_PER_PEER 1024   /* of one peer to us, those that are over and still shown included */
+#define LIMIT_OFFERS_PER_PEER 64        /* those of them that the user did not say yes to */
+#define LIMIT_RECEIVING_PER_PEER 16     /* those of them that have a connection, and a thread; the others wait */
 #define LIMIT_TRANSFER_SHOWN_S 600      /* an object of the bus lives so long after its transfer's end */
 #define LIMIT_SID 128                   /* a session's id */
 #define LIMIT_INBAND_BLOCK 65535        /* XEP-0047 2.1 */

@@ -190,6 +190,7 @@ ask_before (Agents *agents, Transfer *transfer, guint64 serial)
 static void
 on_offer (Transfer *transfer, gpointer user_data)
 {
+  agents_settled (user_data, transfer->row->id); /* an answer to what it was before is none to what it is now */
   ask_before (user_data, transfer, G_MAXUINT64);
 }
 

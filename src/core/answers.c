@@ -12,20 +12,24 @@
 /* What the peer says about transfers: an offer, the answer to one of ours, the end, a pause, another way for the bytes. Each is a request, and the
  * answer to it is NULL for a result, or the condition of an error. */
 
-static guint
-count_offers (Messenger *messenger, const Peer *peer)
+/* Offers of one peer that the user never said yes to count as long as they are shown, however they ended: else it could make as many as it
+ * likes, one after the other. */
+static gboolean
+has_room_for (Messenger *messenger, const Peer *peer)
 {
-  guint n = 0;
+  guint all = 0, unwanted = 0;
 
   for (guint i = 0; i < messenger->transfers->len; i++)
     {
       const Transfer *transfer = g_ptr_array_index (messenger->transfers, i);
 
-      n += transfer->peer == peer && transfer->row->direction == DIRECTION_IN && transfer->row->state == TRANSFER_OFFERED;
+      if (transfer->peer != peer || transfer->row->direction != DIRECTION_IN)
+        continue;
+      all++;
+      unwanted += !transfer_has_flag (transfer, TRANSFER_ACCEPTED);
     }
-  return n;
+  return unwanted < LIMIT_OFFERS_PER_PEER && all < LIMIT_TRANSFERS_PER_PEER && messenger->transfers->len < LIMIT_TRANSFERS;
 }
-
 
 /* More than the user takes of that peer in a day, in all. */
 static gboolean
@@ -94,8 +98,11 @@ take_description (Transfer *transfer, const Jingle *jingle)
 
       transfer_add_file (transfer, file->name, file->size, file->mtime, file->folder);
     }
-  g_free (row->name);
-  row->name = transfer_name_of (jingle->files->len > 0 ? ((JingleFile *) g_ptr_array_index (jingle->files, 0))->name : "files", jingle->tops);
+  if (!transfer_has_flag (transfer, TRANSFER_BEGUN)) /* else what came of it already is in a folder of that name */
+    {
+      g_free (row->name);
+      row->name = transfer_name_of (jingle->files->len > 0 ? ((JingleFile *) g_ptr_array_index (jingle->files, 0))->name : "files", jingle->tops);
+    }
   transfer_set_flag (transfer, TRANSFER_PIPE, jingle->size < 0);
   transfer_pack_files (transfer);
 }
@@ -131,14 +138,37 @@ make_incoming (Messenger *messenger, Peer *peer, const Jingle *jingle, guint fla
 Transfer *
 answers_arrived (Messenger *messenger, Peer *peer, const Jingle *jingle, guint flags)
 {
-  if (count_offers (messenger, peer) >= LIMIT_OFFERS_PER_PEER || messenger->transfers->len >= LIMIT_TRANSFERS)
+  if (!has_room_for (messenger, peer))
     return NULL;
   return make_incoming (messenger, peer, jingle, flags);
 }
 
 typedef const char *(*Handler) (Messenger *messenger, Session *session, const Jingle *jingle, Transfer *transfer);
 
-/* What was accepted does not cover what is offered now. */
+static gboolean
+has_file (const Transfer *transfer, const JingleFile *wanted)
+{
+  for (guint i = 0; i < transfer->files->len; i++)
+    {
+      const JingleFile *file = g_ptr_array_index (transfer->files, i);
+
+      if (strcmp (file->name, wanted->name) == 0 && file->folder == wanted->folder)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Sources may be gone when it is offered again, but none comes along: it is not what the user was shown. */
+static gboolean
+is_another (const Transfer *transfer, const Jingle *jingle)
+{
+  for (guint i = 0; i < jingle->files->len && transfer->tops <= transfer->files->len; i++)
+    if (!has_file (transfer, g_ptr_array_index (jingle->files, i)))
+      return TRUE;
+  return FALSE;
+}
+
+/* What the user was shown does not cover what is offered now. */
 static gboolean
 is_more (const Transfer *transfer, const Jingle *jingle)
 {
@@ -150,14 +180,20 @@ offered_again (Transfer *transfer, const Jingle *jingle)
 {
   gboolean more = is_more (transfer, jingle);
 
+  if (is_another (transfer, jingle))
+    {
+      transfer_give_up (transfer, TRANSFER_FAILED, REASON_SOURCE_CHANGED);
+      return;
+    }
   if (transfer->run->task != NULL) /* they have no connection any more, and we do not know yet; goes on when it is over */
     {
       transfer->run->resumed = TRUE;
       byte_task_stop (transfer->run->task, REASON_CONNECTION_LOST);
     }
   take_description (transfer, jingle);
+  transfer_changed (transfer, TRANSFER_CHANGED_OFFER);
   transfer_set_flag (transfer, TRANSFER_PAUSED_THERE, FALSE);
-  if (more && transfer_has_flag (transfer, TRANSFER_ACCEPTED))
+  if (more)
     {
       transfer_set_flag (transfer, TRANSFER_ACCEPTED, FALSE);
       transfer_set (transfer, TRANSFER_OFFERED, REASON_SOURCE_CHANGED);

@@ -172,9 +172,8 @@ take_end (Transfer *transfer, const ByteOutcome *outcome)
 }
 
 static void
-on_done (ByteTask *task, const ByteOutcome *outcome, gpointer user_data)
+take_outcome (Transfer *transfer, const ByteOutcome *outcome)
 {
-  Transfer *transfer = user_data;
   TransferRun *run = transfer->run;
   g_autoptr (ByteTask) ended = NULL;
 
@@ -199,6 +198,15 @@ on_done (ByteTask *task, const ByteOutcome *outcome, gpointer user_data)
   else
     take_end (transfer, outcome);
   transfers_count_moving (run->messenger, transfer->peer);
+}
+
+static void
+on_done (ByteTask *task, const ByteOutcome *outcome, gpointer user_data)
+{
+  Transfer *transfer = user_data;
+
+  take_outcome (transfer, outcome);
+  offers_next (transfer->run->messenger, transfer->peer);
 }
 
 /* The thread ------------------------------------------------------------------------------------------------------ */
@@ -295,6 +303,8 @@ on_bytes (Session *session, const guint8 *id, gpointer user_data)
   RecordOpener *opener;
   int fd;
 
+  if (transfer->run->task != NULL)
+    return; /* another connection came first; this one ends */
   transfer->run->id_open = FALSE;
   session_take_bytes (session, &fd, &sealer, &opener, &surplus);
   carrier_start (transfer, byte_link_new (fd, sealer, opener, g_steal_pointer (&surplus)));
@@ -361,6 +371,7 @@ carrier_take (Messenger *messenger, Session *session, const guint8 *id)
     return;
   if (transfer->row->direction == DIRECTION_OUT && !transfer->run->called_back)
     return;
+  g_clear_pointer (&transfer->run->carrier, session_free); /* both may call at once: one is enough */
   on_bytes (session, id, transfer);
 }
 

@@ -155,6 +155,38 @@ offer_make (Transfer *transfer)
   say (transfer, jingle, on_offered);
 }
 
+/* Others of the same peer that have a connection, or will have one soon, as far as they may: an id that was said on a stream which is gone
+ * is of no use. */
+static guint
+count_receiving (const Transfer *than)
+{
+  GPtrArray *all = than->run->messenger->transfers;
+  guint n = 0;
+
+  for (guint i = 0; i < all->len; i++)
+    {
+      const Transfer *transfer = g_ptr_array_index (all, i);
+      const TransferRun *run = transfer->run;
+
+      if (transfer->peer == than->peer && transfer->row->direction == DIRECTION_IN && transfer != than)
+        n += run->task != NULL || (run->id_open && run->told_on == than->peer->session);
+    }
+  return n;
+}
+
+void
+offers_next (Messenger *messenger, Peer *peer)
+{
+  for (guint i = 0; i < messenger->transfers->len; i++)
+    {
+      Transfer *transfer = g_ptr_array_index (messenger->transfers, i);
+
+      if (transfer->peer == peer && transfer->row->direction == DIRECTION_IN && transfer->row->state == TRANSFER_WAITING_PEER
+          && transfer->run->offered && can_say (transfer))
+        offer_accept (transfer);
+    }
+}
+
 void
 offer_accept (Transfer *transfer)
 {
@@ -178,6 +210,9 @@ offer_accept (Transfer *transfer)
       transfers_count_moving (run->messenger, transfer->peer); /* with the next stream they offer it again */
       return;
     }
+  if (count_receiving (transfer) >= LIMIT_RECEIVING_PER_PEER)
+    return; /* offers_next() */
+  run->told_on = transfer->peer->session;
   run->offered = FALSE;
   run->id_open = TRUE;
   run->called_back = FALSE;

@@ -269,13 +269,24 @@ offer_to (Messenger *messenger, Peer *peer, const TransferSource *sources, gsize
   return transfer;
 }
 
+/* What others offer is limited by itself, and takes no place from the user. */
+static guint
+count_own (Messenger *messenger)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < messenger->transfers->len; i++)
+    n += ((Transfer *) g_ptr_array_index (messenger->transfers, i))->row->direction == DIRECTION_OUT;
+  return n;
+}
+
 static gboolean
 check_receiver (Messenger *messenger, const Peer *peer, const TransferOptions *options, GError **error)
 {
   SendOptions send = { .files = TRUE, .plaintext = options->plaintext, .now = options->now };
 
-  if (messenger->transfers->len >= LIMIT_TRANSFERS)
-    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE, "%u transfers wait already", messenger->transfers->len);
+  if (count_own (messenger) >= LIMIT_TRANSFERS)
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE, "%d transfers wait already", LIMIT_TRANSFERS);
   else if (peer->is_self)
     g_set_error_literal (error, HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED, "files are not sent to oneself");
   else

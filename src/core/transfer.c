@@ -409,6 +409,7 @@ on_discarded (ByteTask *task, const ByteOutcome *outcome, gpointer user_data)
 
   g_clear_pointer (&transfer->run->task, byte_task_free);
   close_fd (&transfer->run->folder_fd);
+  offers_next (transfer->run->messenger, transfer->peer);
 }
 
 static void
@@ -453,6 +454,8 @@ end (Transfer *transfer)
   if (run->task == NULL)
     transfer_clean_up (transfer);
   transfer->rate = transfer->ends = 0;
+  if (transfer->row->direction == DIRECTION_IN && !transfer_has_flag (transfer, TRANSFER_ACCEPTED))
+    g_clear_pointer (&transfer->row->offer, g_bytes_unref); /* nobody wanted it: the disk keeps a line, not a list */
   if (run->burial == NULL)
     run->burial = deadline_new (transfer_bury, transfer);
   deadline_set (run->burial, g_get_monotonic_time () + (gint64) LIMIT_TRANSFER_SHOWN_S * G_USEC_PER_SEC);
@@ -482,6 +485,7 @@ transfer_set (Transfer *transfer, TransferState state, const char *reason)
   transfer_save (transfer);
   transfer_changed (transfer, TRANSFER_CHANGED_STATE);
   transfers_count_moving (messenger, transfer->peer);
+  offers_next (messenger, transfer->peer);
 }
 
 static gboolean
@@ -492,7 +496,7 @@ on_retry (gpointer user_data)
   deadline_drop (&transfer->run->retry);
   if (transfer->row->state == TRANSFER_PAUSED) /* the disk was full */
     transfers_resume (transfer->run->messenger, transfer, NULL);
-  else if (transfer->row->state == TRANSFER_WAITING_PEER)
+  else if (offer_is_due (transfer))
     {
       transfer->run->told_on = NULL;
       offer_make (transfer);

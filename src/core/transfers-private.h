@@ -109,6 +109,7 @@ char *transfer_dup_target (Transfer *transfer); /* where what comes in goes when
 
 /* offers.c */
 void offers_pump (Messenger *messenger, Peer *peer);     /* there is a stream: what has to be said */
+void offers_next (Messenger *messenger, Peer *peer);     /* one that had to wait for others of @peer to end may be its turn now */
 void offers_ended (Messenger *messenger, Session *session);
 void offer_make (Transfer *transfer);                    /* (again), if there is a stream */
 void offer_accept (Transfer *transfer);                  /* bytes may come */
