@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/transfer-view.h"
 #include "cli/view.h"
 
 static const char *const titles[] = { "name",  "status",  "where",    "trust",  "note",   "instance",    "id",        "nick",
@@ -39,8 +40,24 @@ collect (GVariant *objects, gboolean only_online)
   return peers;
 }
 
+/* What it offers and nobody has answered. */
+static void
+append_offers (GString *note, GVariant *peer, GVariant *transfers)
+{
+  for (gsize i = 0; transfers != NULL && i < g_variant_n_children (transfers); i++)
+    {
+      g_autoptr (GVariant) transfer = g_variant_get_child_value (transfers, i);
+      g_autofree char *what = transfer_view_what (transfer);
+      g_autofree char *text = g_strdup_printf ("offers %s: hearby accept %" G_GINT64_FORMAT, what, dict_number (transfer, "id"));
+
+      if (transfer_view_is_offer (transfer)
+          && g_str_equal (client_path_id (dict_string (transfer, "peer")), dict_string (peer, "Id")))
+        view_append_note (note, text);
+    }
+}
+
 static char *
-note_of (GVariant *peer)
+note_of (GVariant *peer, GVariant *transfers)
 {
   GString *note = g_string_new (NULL);
   g_autofree char *unread = g_strdup_printf ("%" G_GINT64_FORMAT " unread", dict_number (peer, "Unread"));
@@ -54,6 +71,7 @@ note_of (GVariant *peer)
     view_append_note (note, queued);
   if (*dict_string (peer, "StatusText") != '\0')
     view_append_note (note, dict_string (peer, "StatusText"));
+  append_offers (note, peer, transfers);
   view_append_alarms (note, peer);
   if (*looks_like != '\0')
     view_append_note (note, alike);
@@ -63,10 +81,10 @@ note_of (GVariant *peer)
 }
 
 static void
-add_row (FormatTable *table, GVariant *peer)
+add_row (FormatTable *table, GVariant *peer, GVariant *transfers)
 {
   g_autofree char *place = view_peer_place (peer);
-  g_autofree char *note = note_of (peer);
+  g_autofree char *note = note_of (peer, transfers);
   g_autofree char *unread = g_strdup_printf ("%" G_GINT64_FORMAT, dict_number (peer, "Unread"));
   g_autofree char *queued = g_strdup_printf ("%" G_GINT64_FORMAT, dict_number (peer, "Queued"));
   gint64 last = dict_number (peer, "LastSeen");
@@ -105,6 +123,16 @@ begin_json (Cli *cli, GPtrArray *peers)
   json_builder_end_array (cli->result);
 }
 
+/* NULL where that cannot be asked: the peers are what was wanted. */
+static GVariant *
+list_open (Client *client)
+{
+  g_auto (GVariantDict) filter = G_VARIANT_DICT_INIT (NULL);
+
+  g_variant_dict_insert (&filter, "open", "b", TRUE);
+  return client_transfers (client, g_variant_dict_end (&filter), NULL);
+}
+
 /* Why the list may be shorter than it should. */
 static void
 note_problems (Client *client)
@@ -124,7 +152,7 @@ verb_peers (Cli *cli, GError **error)
 {
   g_autoptr (FormatTable) table = format_table_new (&cli->format, titles, SHOWN, error);
   g_autoptr (Client) client = table != NULL ? client_open (CLIENT_MAY_START | CLIENT_ANNOUNCE, error) : NULL;
-  g_autoptr (GVariant) objects = NULL;
+  g_autoptr (GVariant) objects = NULL, transfers = NULL;
   g_autoptr (GPtrArray) peers = NULL;
 
   if (client == NULL || !client_settle (client, error))
@@ -133,10 +161,12 @@ verb_peers (Cli *cli, GError **error)
   if (objects == NULL)
     return -1;
   peers = collect (objects, cli_has (cli, "online"));
+  if (!cli->format.json)
+    transfers = list_open (client);
   if (cli->format.json)
     begin_json (cli, peers);
   for (guint i = 0; i < peers->len; i++)
-    add_row (table, peers->pdata[i]);
+    add_row (table, peers->pdata[i], transfers);
   if (!cli->format.json)
     format_table_print (table);
   if (peers->len == 0 && cli->format.tty && !cli->format.json)

@@ -42,6 +42,7 @@ def test_offer(stage):
     rows = juliet.cli('transfers').stdout.splitlines()
     equal([row.split(None, 6) for row in rows], [['ID', 'DIR', 'PEER', 'WHAT', 'SIZE', 'STATE', 'NOTE'],
                                                  [id, 'in', 'romeo', 'report.pdf', '2.1', 'MB', 'offered  hearby accept ' + id]])
+    equal(juliet.cli('peers', '-t', '-f', 'note').stdout, '1 unread, offers report.pdf: hearby accept %s\n' % id)
     equal(juliet.cli('transfers', '-t', '-f', 'id,size,state').stdout, '%s\t2104331\toffered\n' % id)
     os.makedirs(inbox(juliet))
     make(juliet, 'In/report.pdf', b'mine')
