@@ -308,8 +308,6 @@ pause_by_peer (Transfer *transfer, const char *why)
 static void
 resume_by_peer (Transfer *transfer)
 {
-  gboolean paused = transfer_has_flag (transfer, TRANSFER_PAUSED_THERE);
-
   transfer_set_flag (transfer, TRANSFER_PAUSED_THERE, FALSE);
   if (transfer_has_flag (transfer, TRANSFER_PAUSED_HERE))
     transfer_save (transfer);
@@ -318,8 +316,7 @@ resume_by_peer (Transfer *transfer)
       transfer->run->resumed = transfer->run->task != NULL; /* what it still says is over: they have no connection any more */
       if (transfer->run->resumed)
         byte_task_stop (transfer->run->task, REASON_CONNECTION_LOST);
-      if (paused)
-        transfer->run->told_on = NULL;
+      transfer->run->told_on = NULL;
       transfer_go_on (transfer);
     }
 }

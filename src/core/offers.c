@@ -155,6 +155,23 @@ offer_make (Transfer *transfer)
   say (transfer, jingle, on_offered);
 }
 
+/* Our yes may have been on a stream that was just given up for another, or have crossed another offer. */
+static void
+on_accepted (const Node *answer, gint64 rtt, gpointer user_data)
+{
+  Transfer *transfer = transfer_deref (user_data);
+
+  if (transfer == NULL || transfer->row->state != TRANSFER_WAITING_PEER || transfer->run->task != NULL || transfer->run->offered)
+    return;
+  if (answer == NULL && can_say (transfer))
+    {
+      transfer->run->offered = TRUE;
+      offer_accept (transfer);
+    }
+  else if (answer != NULL && is_error (answer, NULL))
+    offer_inform (transfer, JINGLE_SAYS_RESUME, NULL);
+}
+
 /* Others of the same peer that have a connection, or will have one soon, as far as they may: an id that was said on a stream which is gone
  * is of no use. */
 static guint
@@ -219,7 +236,7 @@ offer_accept (Transfer *transfer)
   jingle = jingle_new (JINGLE_ACCEPT, transfer->row->sid);
   jingle->name = g_strdup ("files");
   set_via (jingle, transfer);
-  say (transfer, jingle, on_said);
+  say (transfer, jingle, on_accepted);
 }
 
 static void
