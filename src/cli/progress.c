@@ -21,6 +21,8 @@ typedef struct
   gint64    id;
   GVariant *now;
   gboolean  several;
+  gint64    began;      /* monotonic, when bytes were first seen to move, or 0 */
+  gint64    before;     /* bytes that were there then */
   /* of bars: */
   guint     files_done; /* lines of these files stand and are not written over */
   gboolean  line_done;
@@ -412,6 +414,25 @@ progress_clear (Progress *progress)
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 
+/* What is over moves no more; for people it has the rate that it had all in all. */
+static GVariant *
+with_rate (Row *row, GVariant *transfer)
+{
+  gint64 moved = dict_number (transfer, "transferred"), now = g_get_monotonic_time ();
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (transfer);
+
+  if (row->began == 0 && g_str_equal (dict_string (transfer, "state"), "active"))
+    {
+      row->began = now;
+      row->before = moved;
+    }
+  if (row->began == 0 || now <= row->began || !g_str_equal (dict_string (transfer, "state"), "complete"))
+    return g_variant_ref (transfer);
+  g_variant_dict_insert (&dict, "rate", "x",
+                         (gint64) ((double) (moved - row->before) * G_USEC_PER_SEC / (double) (now - row->began)));
+  return g_variant_ref_sink (g_variant_dict_end (&dict));
+}
+
 void
 progress_update (Progress *progress, GVariant *transfer, gboolean several)
 {
@@ -430,7 +451,7 @@ progress_update (Progress *progress, GVariant *transfer, gboolean several)
       g_ptr_array_add (progress->rows, row);
     }
   g_clear_pointer (&row->now, g_variant_unref);
-  row->now = g_variant_ref (transfer);
+  row->now = progress->how == PROGRESS_JSON ? g_variant_ref (transfer) : with_rate (row, transfer);
   row->several = several;
   if (progress->how == PROGRESS_BAR)
     redraw (progress);

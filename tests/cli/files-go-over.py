@@ -255,6 +255,24 @@ def test_stdin_and_stdout(stage):
         equal(run(romeo, *wrong, stdin=subprocess.PIPE).returncode, 2, ' '.join(wrong))
 
 
+def test_receiver_dies(stage):
+    """What went into a pipe cannot be gone on with after kill -9: both ends say so."""
+    juliet, romeo = pinned(stage)
+    events = romeo.listen(type='transfer')
+    taking = juliet.host.popen('bash', '-c', 'set -o pipefail; %s wait offer --accept=- --name=x | cat >/dev/null' % hearbytest.HEARBY,
+                               env=juliet.environment())
+    sending = start(romeo, 'put', 'juliet', '--name=x', '-')
+    sending.write('x' * 100000)
+    mine = sending.wait_line('^[0-9]+$').group()
+    until(events, mine, 'active')
+    juliet.kill()
+    juliet.start()
+    equal(taking.wait_exit(), 1, taking.text())
+    sending.process.stdin.close()
+    equal(sending.wait_exit(), 1, sending.text())
+    equal([person.json('transfers')['transfers'][0]['state'] for person in (juliet, romeo)], ['failed', 'failed'])
+
+
 def test_renamed(stage):
     """A name that is not UTF-8, one that would be an option, one of the sender's choice."""
     juliet, romeo = trusting(stage)
@@ -286,4 +304,4 @@ def test_odd_sources(stage):
 
 if __name__ == '__main__':
     hearbytest.main(test_put, test_offer, test_default_folder, test_home_is_expanded, test_no, test_never, test_away, test_once, test_several,
-                    test_partial, test_pause, test_interrupt, test_stdin_and_stdout, test_renamed, test_odd_sources)
+                    test_partial, test_pause, test_interrupt, test_stdin_and_stdout, test_receiver_dies, test_renamed, test_odd_sources)

@@ -28,7 +28,7 @@ def test_terminal(stage):
     juliet, romeo = trusting(stage)
     terminal = Terminal(romeo, 'put', 'juliet', sparse(romeo, 'build.iso'))
     terminal.expect(r'\r *build\.iso +\d+%  .*? of 315 MB')
-    terminal.expect(r'\rbuild\.iso +100%  315 MB.*?\r?\n')
+    terminal.expect(r'\rbuild\.iso +100%  315 MB  [0-9.]+ [kMG]B/s.*?\r?\n')
     equal(terminal.wait(), 0)
     assert re.fullmatch(r'(\r|\x1b\[J)*', terminal.text), repr(terminal.text)     # and no id, no word more
     equal(os.path.getsize(os.path.join(inbox(juliet), 'build.iso')), BIG)

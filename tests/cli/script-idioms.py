@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
 from couple import couple
-from files import inbox, make, offer, pinned, read, transfer, tree
+from files import inbox, make, offer, pinned, read, tree, until
 from hearbytest import equal
 
 
@@ -147,13 +147,11 @@ def test_tarball_fails(stage):
     statuses = [process.wait_exit() for process in processes]
     assert all(statuses), (statuses, [process.text() for process in processes])
     os.unlink(os.path.join(there.bin, 'tar'))
+    events = me.listen(type='transfer')
     taking = both(THERE, there)                                      # who sends is stopped
     sending = both('(tar c src; cat) | exec hearby put lab --name src.tar -', here)
-    lab.cli('wait', 'message', '--from', 'me', '--trust=any', '--timeout=0', check=3)
     mine = sending.wait_line('^[0-9]+$').group()
-    events = me.listen(type='transfer')
-    while transfer(me, mine)['state'] != 'active':
-        events.wait_change(len(events.lines), 1)
+    until(events, mine, 'active')
     me.cli('cancel', mine)
     sending.process.stdin.close()
     statuses = [taking.wait_exit(), sending.wait_exit()]

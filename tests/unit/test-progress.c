@@ -155,10 +155,11 @@ test_one (void)
   screen_open (&screen, PROGRESS_BAR, 80);
   show (&screen, FALSE, 1, "offered", 0, 0, ONE);
   show (&screen, FALSE, 1, "active", 1000000, 500000, ONE);
-  show (&screen, FALSE, 1, "complete", 2104331, 11000000, ONE);
+  show (&screen, FALSE, 1, "complete", 2104331, 0, ONE);
   text = screen_close (&screen);
   seen = render (text);
-  g_assert_cmpstr (seen, ==, "report.pdf  100%  2.1 MB  11 MB/s\n");
+  g_assert_true (g_str_has_prefix (seen, "report.pdf  100%  2.1 MB  "));
+  g_assert_true (g_str_has_suffix (seen, "B/s\n"));
   g_assert_nonnull (strstr (text, "report.pdf    0%  waiting for a yes"));
   g_assert_nonnull (strstr (text, "report.pdf   47%  1.0 MB of 2.1 MB  500 kB/s  0:02 left"));
 }
@@ -194,7 +195,8 @@ test_receivers (void)
   show (&screen, TRUE, 2, "rejected", 0, 0, ONE);
   text = screen_close (&screen);
   seen = render (text);
-  g_assert_cmpstr (seen, ==, "juliet: report.pdf  100%  2.1 MB\nnurse: report.pdf    0%  rejected\n");
+  g_assert_true (g_str_has_prefix (seen, "juliet: report.pdf  100%  2.1 MB  "));
+  g_assert_true (g_str_has_suffix (seen, "B/s\nnurse: report.pdf    0%  rejected\n"));
 }
 
 /* A line that wrapped could not be written over. */
@@ -231,12 +233,14 @@ test_plain (void)
   show (&screen, FALSE, 1, "paused", 1200000, 0, ONE);
   show (&screen, FALSE, 1, "complete", 2104331, 0, ONE);
   text = screen_close (&screen);
+  g_assert_true (g_str_has_suffix (text, "B/s\n")); /* of all of it, by the clock */
+  *strrchr (text, ',') = '\0';
   g_assert_cmpstr (text, ==,
                    "report.pdf: waiting for a yes\n"
                    "report.pdf: 10%, 250 kB of 2.1 MB\n"
                    "report.pdf: 50%, 1.2 MB of 2.1 MB, 1.0 MB/s, 0:00 left\n"
                    "report.pdf: paused\n"
-                   "report.pdf: 100%, 2.1 MB\n");
+                   "report.pdf: 100%, 2.1 MB");
 }
 
 /* Many changes at once are two lines: the first and the last. */
