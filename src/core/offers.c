@@ -318,10 +318,13 @@ offer_agree (Transfer *transfer, const Jingle *jingle)
 static void
 remind (Transfer *transfer)
 {
+  gboolean theirs = transfer_has_flag (transfer, TRANSFER_PAUSED_THERE) && !transfer_has_flag (transfer, TRANSFER_PAUSED_HERE);
+  gboolean paused = transfer->row->state == TRANSFER_PAUSED && !theirs;
+
   if (transfer->run->told_on == transfer->peer->session || transfer->run->task != NULL)
     return;
   transfer->run->told_on = transfer->peer->session;
-  offer_inform (transfer, transfer->row->state == TRANSFER_PAUSED ? JINGLE_SAYS_PAUSE : JINGLE_SAYS_RESUME, transfer->row->reason);
+  offer_inform (transfer, paused ? JINGLE_SAYS_PAUSE : JINGLE_SAYS_RESUME, paused ? transfer->row->reason : NULL);
 }
 
 void

@@ -304,14 +304,21 @@ transfers_pause (Messenger *messenger, Transfer *transfer, GError **error)
 gboolean
 transfers_resume (Messenger *messenger, Transfer *transfer, GError **error)
 {
+  gboolean paused = transfer_has_flag (transfer, TRANSFER_PAUSED_HERE);
+
   if (transfer_is_over (transfer))
     return fail_over (transfer, error);
   transfer_set_flag (transfer, TRANSFER_PAUSED_HERE, FALSE);
   if (transfer->row->state != TRANSFER_PAUSED)
     return TRUE;
+  if (paused && transfer_has_flag (transfer, TRANSFER_PAUSED_THERE)) /* theirs is the only pause now, which they have to know */
+    {
+      transfer_set (transfer, TRANSFER_PAUSED, REASON_PEER_PAUSED);
+      offer_inform (transfer, JINGLE_SAYS_RESUME, NULL);
+      return TRUE;
+    }
   if (transfer_has_flag (transfer, TRANSFER_PAUSED_THERE))
     {
-      transfer_save (transfer);
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FAILED, "transfer %" G_GUINT64_FORMAT " was paused by the other side, who has to resume it",
                    transfer->row->id);
       return FALSE;

@@ -385,6 +385,19 @@ def test_pause_and_resume(stage):
         equal([properties(*side)['Rate'] for side in sides], [0, 0])
         equal(refusal(them[0].call, them[1], TRANSFER, 'Resume', 'a{sv}', {}), 'Failed')
         us[0].call(us[1], TRANSFER, 'Resume', 'a{sv}', {})
+    for side in sides:
+        wait_state(*side, 'active')
+    for us, them in (sides, sides[::-1]):       # both, and each ends his own
+        us[0].call(us[1], TRANSFER, 'Pause', 'a{sv}', {})
+        wait_state(*them, 'paused', 'peer-paused')
+        them[0].call(them[1], TRANSFER, 'Pause', 'a{sv}', {})
+        for side in sides:
+            wait_state(*side, 'paused', 'paused')
+        us[0].call(us[1], TRANSFER, 'Resume', 'a{sv}', {})
+        wait_state(*us, 'paused', 'peer-paused')
+        them[0].call(them[1], TRANSFER, 'Resume', 'a{sv}', {})
+        for side in sides:
+            wait_state(*side, 'active')
     equal(pair.wait_finished(sent), ['complete', ''])
     subprocess.check_call(['cmp', path, target + '/big'])
     theirs, ours = os.pipe()
