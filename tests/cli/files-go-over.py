@@ -9,6 +9,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
+from couple import couple
 from files import inbox, make, offer, pinned, read, run, start, transfer, tree, trusting, until
 from hearbytest import equal
 
@@ -113,6 +114,31 @@ def test_never(stage):
     juliet, romeo = pinned(stage)
     juliet.cli('policy', 'romeo', 'files=never')
     romeo.cli('put', 'juliet', make(romeo, 'a.txt'), check=4)
+
+
+def test_rules(stage):
+    """What is above the limit is asked for, what is above the quota is refused, and a blocked peer neither gets nor gives."""
+    juliet, romeo = trusting(stage, 'quota=5000')
+    juliet.cli('policy', 'romeo', 'files=auto:1K')
+    small, large = make(romeo, 'small', b'x' * 1000), make(romeo, 'large', b'x' * 3000)
+    romeo.cli('put', 'juliet', small)
+    putting = start(romeo, 'put', 'juliet', large)
+    id = offer(juliet)
+    juliet.cli('accept', id)
+    equal(putting.wait_exit(), 0)
+    refused = romeo.json('put', 'juliet', large, check=4)
+    equal((refused['error']['name'], refused['transfers'][0]['reason']), ('Rejected', 'quota'))
+    equal(tree(inbox(juliet)), ['large', 'small'])
+    romeo.cli('block', 'juliet')
+    equal(romeo.json('put', 'juliet', small, check=4)['error']['name'], 'Blocked')
+
+
+def test_unencrypted(stage):
+    """Nothing goes in clear without a yes."""
+    tybalt, romeo = couple(stage, clear=True, allow=False)
+    done = romeo.cli('put', 'juliet', make(romeo, 'a.txt'), check=5)
+    assert 'hearby put --plaintext' in done.stderr or 'plaintext=allow' in done.stderr, done.stderr
+    equal(romeo.json('transfers')['transfers'], [])
 
 
 def test_away(stage):
@@ -303,5 +329,5 @@ def test_odd_sources(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_put, test_offer, test_default_folder, test_home_is_expanded, test_no, test_never, test_away, test_once, test_several,
+    hearbytest.main(test_put, test_offer, test_default_folder, test_home_is_expanded, test_no, test_never, test_rules, test_unencrypted, test_away, test_once, test_several,
                     test_partial, test_pause, test_interrupt, test_stdin_and_stdout, test_receiver_dies, test_renamed, test_odd_sources)
