@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+"""kill -9 at either end costs no more than what was under way: it goes on, or starts over when the source is another one now."""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+import os
+import sys
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import hearbytest
+from hearbyfiles import beside, make_file, same, sent_bytes, slow_down
+from hearbytest import Failed, equal
+
+MEGA = 1 << 20
+LONG = '--long' in sys.argv or 'HEARBY_LONG' in os.environ
+SIZE, RATE = (1024 * MEGA, '1600mbit') if LONG else (32 * MEGA, '80mbit')
+LOST = 2 * MEGA                                                      # at most, each time: what buffers hold, and what is told late
+
+
+def killed(who):
+    """@who: "sender" or "receiver"."""
+    def run(stage):
+        juliet, romeo = beside(stage)
+        host = juliet.person.host
+        slow_down(host, RATE, 'lo')
+        path = make_file(os.path.join(stage.folder, 'file'), SIZE)
+        romeo.take_all(juliet)
+        before = sent_bytes(host, 'lo')
+        out = juliet.send(romeo, path)
+        into = romeo.next()
+        victim, transfer = (juliet, out) if who == 'sender' else (romeo, into)
+        for _ in range(5):
+            transfer.wait_moved(SIZE // 10, timeout=60)
+            victim.person.kill()
+            victim.person.start()
+            victim.reconnect()
+        out.wait('complete', timeout=120)
+        into.wait('complete')
+        spent = sent_bytes(host, 'lo') - before
+        hearbytest.diag('%d bytes for %d: %.3f' % (spent, SIZE, spent / SIZE))
+        if spent > SIZE * 1.05 + (0 if LONG else 5 * LOST):
+            raise Failed('%d bytes went over the link for %d' % (spent, SIZE))
+        romeo.wait_received('file')
+        same(path, romeo.where('file'))
+        equal(len(romeo.transfers()), 1, 'transfers at the receiver')
+    return 'the ' + who, run
+
+
+def test_source_changed_meanwhile(stage):
+    """Nothing of the old one gets into the new one."""
+    juliet, romeo = beside(stage)
+    slow_down(juliet.person.host, '80mbit', 'lo')
+    path = make_file(os.path.join(stage.folder, 'file'), 8 * MEGA)
+    romeo.take_all(juliet)
+    out = juliet.send(romeo, path)
+    into = romeo.next()
+    into.wait_moved(2 * MEGA)
+    juliet.person.kill()
+    make_file(path, 8 * MEGA, seed='another')
+    juliet.person.start()
+    juliet.reconnect()
+    for transfer in (out, into):
+        values = transfer.until(lambda values: values['State'] == 'complete', 'complete', timeout=60)
+        equal(values['Reason'], 'restarted')
+    romeo.wait_received('file')
+    same(path, romeo.where('file'))
+
+
+def test_after_the_last_byte(stage):
+    """Whenever the receiver dies, there is one copy in the end."""
+    juliet, romeo = beside(stage)
+    romeo.take_all(juliet)
+    for i in range(4):
+        path = make_file(os.path.join(stage.folder, 'file %d' % i), 100000)
+        out = juliet.send(romeo, path)
+        romeo.next()
+        romeo.bus.wait_signal(lambda m: m.member == 'PropertiesChanged' or None)
+        romeo.person.kill()
+        romeo.person.start()
+        romeo.reconnect()
+        out.wait('complete', timeout=60)
+        same(path, romeo.where('file %d' % i))
+        romeo.wait_received(*['file %d' % n for n in range(i + 1)])
+
+
+if __name__ == '__main__':
+    if '--long' in sys.argv:
+        sys.argv.remove('--long')
+        os.environ['HEARBY_LONG'] = 'yes'
+    hearbytest.main(killed('sender'), killed('receiver'), test_source_changed_meanwhile, test_after_the_last_byte)

@@ -1,0 +1,43 @@
+#!/usr/bin/python3
+"""Either side may pause a transfer; it goes on when the same side says so, and what moved does not move again."""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+import os
+import sys
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import hearbytest
+from hearbyfiles import beside, make_file, same, slow_down
+from hearbytest import Failed
+
+MEGA = 1 << 20
+
+
+def paused_by(sender):
+    def run(stage):
+        juliet, romeo = beside(stage)
+        slow_down(juliet.person.host, '80mbit', 'lo')
+        path = make_file(os.path.join(stage.folder, 'file'), 16 * MEGA)
+        out = juliet.send(romeo, path)
+        into = romeo.next()
+        into.wait('offered')
+        into.accept(romeo.downloads)
+        mine, theirs = (out, into) if sender else (into, out)
+        for _ in range(3):
+            mine.wait_moved(MEGA)
+            mine.call('Pause')
+            mine.wait('paused', 'paused')
+            before = theirs.wait('paused', 'peer-paused')['Transferred']
+            mine.call('Resume')
+            after = theirs.wait('active')['Transferred']
+            if after < before // 2:
+                raise Failed('it began again: %d, then %d' % (before, after))
+        out.wait('complete', timeout=60)
+        into.wait('complete')
+        romeo.wait_received('file')
+        same(path, romeo.where('file'))
+    return 'by the ' + ('sender' if sender else 'receiver'), run
+
+
+if __name__ == '__main__':
+    hearbytest.main(paused_by(True), paused_by(False))
