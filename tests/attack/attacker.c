@@ -9,6 +9,10 @@
  * end of an encrypted stream; each line of stdin is sent, and attacker --connect=ADDRESS:PORT call "/close"
  * is the orderly end, "/cut" none; --own and --peer: names
  *
+ * --bytes: the connection is one for bytes: each line of stdin is the content of so many records in base64, and
+ * so is what is told of the other side's; "/deaf": nothing is read any more. With answer, streams may come as
+ * well, at the same time, which only answer questions.
+ *
  * UNIT: initiator.header responder.header responder.features initiator.start responder.proceed handshake.1
  * handshake.2 handshake.3 initiator.record.1 … responder.record.1 … */
 
@@ -30,6 +34,11 @@
 #include "tell.h"
 #include "xmpp/ns.h"
 
+#define FEATURE(ns) "<feature var='" ns "'/>"
+#define FEATURES                                                                                             \
+  "<identity category='client' type='pc'/>" FEATURE (NS_RECEIPTS) FEATURE (NS_JINGLE)                       \
+      FEATURE (NS_JINGLE_FILES) FEATURE (NS_BYTES)
+
 typedef struct
 {
   int port;       /* to listen on */
@@ -38,7 +47,7 @@ typedef struct
   struct sockaddr_in target;
   guint8 secret[X25519_KEY];
   char *own, *peer, *inner;
-  gboolean own_key;
+  gboolean own_key, bytes;
   ImpostorKind impostor;
   Tamper tamper;
 } Plan;
@@ -155,8 +164,7 @@ answer_question (Leg *leg, const Node *iq)
   if (node_child (iq, "query", NS_DISCO_INFO) == NULL)
     return;
   xml = g_strdup_printf ("<iq type='result' id='%s' from='%s' to='%s'><query xmlns='" NS_DISCO_INFO
-                         "'><identity category='client' type='pc'/><feature var='" NS_RECEIPTS
-                         "'/></query></iq>",
+                         "'>" FEATURES "</query></iq>",
                          node_get (iq, "id"), leg->own, leg->peer);
   leg_say (leg, xml);
 }
@@ -170,8 +178,7 @@ say_header (Leg *leg, const char *own)
                                           leg->role == NOISE_INITIATOR
                                               ? ""
                                               : "<stream:features><query xmlns='" NS_DISCO_INFO
-                                                "'><identity category='client' type='pc'/>"
-                                                "<feature var='" NS_RECEIPTS "'/></query></stream:features>");
+                                                "'>" FEATURES "</query></stream:features>");
 
   leg_say (leg, xml);
 }
@@ -244,16 +251,114 @@ be_an_end (const Plan *plan, Leg *leg, gint64 number)
     }
 }
 
+/* An end for bytes ----------------------------------------------------------------------------------------
+ */
+
+/* FALSE: it is over. */
+static gboolean
+hear_bytes (Leg *leg, gint64 number, gboolean alive)
+{
+  GByteArray *content = NULL;
+  LegEventType type;
+
+  while ((type = leg_next_content (leg, &content)) == LEG_ELEMENT)
+    {
+      g_autofree char *text = g_base64_encode (content->data, content->len);
+
+      tell ("bytes", "connection:i", number, "data:s", text, NULL);
+      g_clear_pointer (&content, g_byte_array_unref);
+    }
+  if (type == LEG_WAIT && alive)
+    return TRUE;
+  tell ("end", "connection:i", number, "how:s", type == LEG_CLOSED ? "close" : "cut", NULL);
+  return FALSE;
+}
+
+/* FALSE: stdin ended, or said that this is over. */
+static gboolean
+obey_bytes (Leg *leg, gboolean *deaf)
+{
+  g_autofree char *line = NULL;
+  size_t size = 0;
+  gsize len;
+
+  if (getline (&line, &size, stdin) <= 0)
+    return FALSE;
+  g_strchomp (line);
+  if (g_str_equal (line, "/cut"))
+    return FALSE;
+  if (g_str_equal (line, "/deaf"))
+    *deaf = TRUE;
+  else if (g_str_equal (line, "/close"))
+    leg_close (leg);
+  else
+    {
+      g_base64_decode_inplace (line, &len);
+      leg_send (leg, line, len);
+    }
+  return TRUE;
+}
+
+static void
+be_an_end_for_bytes (Leg *leg, gint64 number)
+{
+  struct pollfd fds[2] = { { .fd = leg->fd, .events = POLLIN }, { .fd = 0, .events = POLLIN } };
+  gboolean deaf = FALSE;
+  gboolean alive;
+
+  leg_tell (leg, number);
+  alive = hear_bytes (leg, number, TRUE);
+  while (alive)
+    {
+      fds[0].events = deaf ? 0 : POLLIN;
+      poll (fds, 2, -1);
+      if (fds[0].revents != 0 && !deaf)
+        alive = hear_bytes (leg, number, leg_read (leg));
+      if (alive && fds[1].revents != 0)
+        alive = obey_bytes (leg, &deaf);
+    }
+}
+
+/* A stream beside it has nothing from stdin. */
+static void
+be_an_end_beside (Leg *leg, gint64 number)
+{
+  gboolean alive;
+
+  leg_tell (leg, number);
+  for (alive = hear (leg, number, TRUE); alive; alive = hear (leg, number, leg_read (leg)))
+    ;
+}
+
 static void
 be_called (const Plan *plan, int fd, gint64 number)
 {
+  static GMutex one_for_bytes; /* who listens to stdin */
   g_autoptr (Leg) leg = leg_new (fd, plan->secret);
   g_autoptr (GError) error = NULL;
 
-  if (leg_answer (leg, plan->own, &error))
-    be_an_end (plan, leg, number);
-  else
+  if (!leg_answer (leg, plan->own, &error))
     tell ("failed", "connection:i", number, "text:s", error->message, NULL);
+  else if (leg->bytes)
+    {
+      g_mutex_lock (&one_for_bytes);
+      be_an_end_for_bytes (leg, number);
+      g_mutex_unlock (&one_for_bytes);
+    }
+  else if (plan->bytes)
+    be_an_end_beside (leg, number);
+  else
+    be_an_end (plan, leg, number);
+}
+
+static gpointer
+on_called (gpointer data)
+{
+  g_autofree Call *called = data;
+
+  be_called (called->plan, called->accepted, called->number);
+  tell ("over", "connection:i", called->number, NULL);
+  return NULL;
 }
 
 static G_NORETURN void
@@ -263,11 +368,14 @@ answer (const Plan *plan)
 
   for (gint64 number = 1;; number++)
     {
-      int fd = accept (listener, NULL, NULL);
+      Call *called = g_new (Call, 1);
 
+      *called = (Call){ .plan = plan, .accepted = accept (listener, NULL, NULL), .number = number };
       tell ("connection", "connection:i", number, NULL);
-      be_called (plan, fd, number);
-      tell ("over", "connection:i", number, NULL);
+      if (plan->bytes)
+        g_thread_unref (g_thread_new ("called", on_called, called));
+      else
+        on_called (called);
     }
 }
 
@@ -284,12 +392,16 @@ call (const Plan *plan)
       return 1;
     }
   leg = leg_new (fd, plan->secret);
+  leg->bytes = plan->bytes;
   if (!leg_call (leg, plan->own, plan->peer, &error))
     {
       tell ("failed", "text:s", error->message, NULL);
       return 1;
     }
-  be_an_end (plan, leg, 1);
+  if (leg->bytes)
+    be_an_end_for_bytes (leg, 1);
+  else
+    be_an_end (plan, leg, 1);
   return 0;
 }
 
@@ -394,6 +506,7 @@ main (int argc, char **argv)
     { "connect", 0, 0, G_OPTION_ARG_STRING, &target, "The victim", "ADDRESS:PORT" },
     { "times", 0, 0, G_OPTION_ARG_INT64, &plan.times, "How many connections are attacked", "N" },
     { "key", 0, 0, G_OPTION_ARG_STRING, &key, "The static secret", "HEX" },
+    { "bytes", 0, 0, G_OPTION_ARG_NONE, &plan.bytes, "What is called is for bytes", NULL },
     { "own", 0, 0, G_OPTION_ARG_STRING, &plan.own, "Who we say we are", "NAME" },
     { "inner", 0, 0, G_OPTION_ARG_STRING, &plan.inner, "Who we say we are within the channel", "NAME" },
     { "peer", 0, 0, G_OPTION_ARG_STRING, &plan.peer, "Whom we call", "NAME" },

@@ -227,7 +227,8 @@ leg_call (Leg *leg, const char *own, const char *peer, GError **error)
     return FALSE;
   if (node_child (features, "noise", LEG_NS) == NULL)
     return refuse (error, "no encryption is offered");
-  if (!write_clear (leg, "<start xmlns='" LEG_NS "' protocol='" NOISE_PROTOCOL "'/>"))
+  if (!write_clear (leg, leg->bytes ? "<start xmlns='" LEG_NS "' protocol='" NOISE_PROTOCOL "' purpose='bytes'/>"
+                                    : "<start xmlns='" LEG_NS "' protocol='" NOISE_PROTOCOL "'/>"))
     return refuse (error, "the connection ended before <start/>");
   proceed = expect (leg, "proceed", LEG_NS, error);
   return proceed != NULL && shake_hands (leg, error);
@@ -252,6 +253,7 @@ leg_answer (Leg *leg, const char *own, GError **error)
                             "</protocol></noise></stream:features>"))
     return refuse (error, "the connection ended before <start/>");
   start = expect (leg, "start", LEG_NS, error);
+  leg->bytes = start != NULL && g_strcmp0 (node_get (start, "purpose"), "bytes") == 0;
   return start != NULL && write_clear (leg, "<proceed xmlns='" LEG_NS "'/>") && shake_hands (leg, error);
 }
 
@@ -351,6 +353,22 @@ leg_next (Leg *leg, LegEvent *event)
         }
       g_byte_array_append (leg->open, record.content, (guint)record.len);
     }
+}
+
+LegEventType
+leg_next_content (Leg *leg, GByteArray **content)
+{
+  g_autoptr (GError) error = NULL;
+  RecordEvent record;
+
+  record_opener_push (leg->opener, leg->in->data, leg->in->len);
+  g_byte_array_set_size (leg->in, 0);
+  if (!record_opener_next (leg->opener, &record, &error))
+    return error != NULL ? LEG_CUT : LEG_WAIT;
+  if (record.type == RECORD_CLOSE)
+    return LEG_CLOSED;
+  *content = g_byte_array_append (g_byte_array_new (), record.content, (guint)record.len);
+  return LEG_ELEMENT;
 }
 
 void

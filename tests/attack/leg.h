@@ -18,6 +18,7 @@ typedef struct
 {
   int fd; /* owned */
   NoiseRole role;
+  gboolean bytes;   /* <start purpose='bytes'/>: asked for by leg_call(), found by leg_answer() */
   char *own, *peer; /* names of the outer headers; NULL: not said */
   guint8 secret[X25519_KEY];
   /* When it is open: */
@@ -66,6 +67,10 @@ typedef struct
   GBytes *bytes; /* as they came; whoever took the event frees both */
   Node *node;
 } LegEvent;
+
+/* leg_next_content: what the next record carries, of a connection for bytes, where it is no XML; the caller owns it. LEG_ELEMENT: there
+ * is one. */
+LegEventType leg_next_content (Leg *leg, GByteArray **content);
 
 /* leg_read: one recv(), which blocks when there is nothing; then leg_next() until LEG_WAIT. */
 gboolean leg_read (Leg *leg);
