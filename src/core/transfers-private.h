@@ -15,7 +15,7 @@
  *   offers.c     what we say about them on the peer's stream: Jingle
  *   answers.c    what the peer says
  *   carrier.c    the connection that the bytes take, and the thread that moves them
- *   legacy.c     the same for who cannot encrypt
+ *   legacy*.c    all that for who cannot encrypt
  *   inband.c     the bytes within the stream, where no connection can be had */
 
 typedef struct _Inband Inband;

@@ -185,9 +185,15 @@ def test_offers_have_a_limit(stage):
         scene.offer(str(i), 'file %d' % i, accept=False)
     scene.expect_error('resource-constraint', str(OFFERS))
     equal(len(scene.juliet.json('transfers')['transfers']), OFFERS)
-    scene.offer('0', 'the first once more', accept=False)                    # it was started anew, and has forgotten
-    scene.wait(lambda t: t['name'] == 'file 0' and t['state'] == 'failed')
-    scene.wait(lambda t: t['name'] == 'the first once more' and t['state'] == 'offered')
+
+def test_started_anew(stage):
+    """It counts from 0 again, and has forgotten what was before."""
+    scene = Scene(stage)
+    scene.offer('0', 'before', accept=False)
+    scene.wait(lambda t: t['name'] == 'before' and t['state'] == 'offered')
+    scene.offer('0', 'after', accept=False)
+    scene.wait(lambda t: t['name'] == 'before' and t['state'] == 'failed')
+    scene.wait(lambda t: t['name'] == 'after' and t['state'] == 'offered')
 
 
 def hosts_of(raw):
@@ -227,4 +233,4 @@ def test_who_gets_ours(stage):
 
 if __name__ == '__main__':
     hearbytest.main(test_connects_nowhere_else, test_skips_what_refuses, test_size_is_a_cap, test_names_lead_nowhere, test_nonsense_is_answered,
-                    test_offers_have_a_limit, test_who_gets_ours)
+                    test_offers_have_a_limit, test_started_anew, test_who_gets_ours)
