@@ -186,6 +186,7 @@ def test_offers_have_a_limit(stage):
     scene.expect_error('resource-constraint', str(OFFERS))
     equal(len(scene.juliet.json('transfers')['transfers']), OFFERS)
 
+
 def test_started_anew(stage):
     """It counts from 0 again, and has forgotten what was before."""
     scene = Scene(stage)
