@@ -50,6 +50,7 @@ guint8 *byte_link_room (ByteLink *link, gsize least, gsize *room);
 /* byte_link_put: @n bytes were written there. */
 void byte_link_put (ByteLink *link, gsize n);
 
+/* byte_link_write: all of it in one record, or nothing: what ends a link comes between frames. @len: 1 to RECORD_CONTENT. */
 gboolean byte_link_write (ByteLink *link, const guint8 *bytes, gsize len);
 
 /* byte_link_flush: all that was put goes to the kernel. */

@@ -318,19 +318,13 @@ byte_link_put (ByteLink *link, gsize n)
 gboolean
 byte_link_write (ByteLink *link, const guint8 *bytes, gsize len)
 {
-  while (len > 0)
-    {
-      gsize room;
-      guint8 *at = byte_link_room (link, 1, &room);
+  gsize room;
+  guint8 *at = byte_link_room (link, len, &room);
 
-      if (at == NULL)
-        return FALSE;
-      room = MIN (room, len);
-      memcpy (at, bytes, room);
-      byte_link_put (link, room);
-      bytes += room;
-      len -= room;
-    }
+  if (at == NULL)
+    return FALSE;
+  memcpy (at, bytes, len);
+  byte_link_put (link, len);
   return TRUE;
 }
 

@@ -28,26 +28,34 @@ is_ours (Talk *talk, const Frame *frame)
   return frame->kind == FRAME_STOP || frame->kind == FRAME_KEEP;
 }
 
-/* While a sender sends, a receiver has nothing to say but that. */
+/* What the reader has, which has to be ours. */
+static void
+drain (Talk *talk)
+{
+  GError *error = NULL;
+  Frame frame;
+
+  while (frame_reader_next (talk->reader, &frame, &error))
+    if (!is_ours (talk, &frame))
+      talk_protocol (talk, "the peer spoke out of turn");
+  if (error != NULL)
+    talk_protocol (talk, "the peer sent a broken frame");
+  g_clear_error (&error);
+}
+
+/* While a sender sends, and a receiver is busy with its disk at the end, the other has nothing to say but that. */
 static void
 on_input (gpointer data)
 {
   Talk *talk = data;
   const guint8 *content;
   gsize len;
-  Frame frame;
 
-  while (byte_link_peek (talk->link, &content, &len))
+  drain (talk); /* behind the frame that was taken last there may be more */
+  while (byte_link_end (talk->link) == LINK_UP && byte_link_peek (talk->link, &content, &len))
     {
-      GError *error = NULL;
-
       frame_reader_push (talk->reader, content, len);
-      while (frame_reader_next (talk->reader, &frame, &error))
-        if (!is_ours (talk, &frame))
-          talk_protocol (talk, "the peer spoke out of turn");
-      if (error != NULL)
-        talk_protocol (talk, "the peer sent a broken frame");
-      g_clear_error (&error);
+      drain (talk);
     }
 }
 
@@ -65,6 +73,7 @@ talk_listen (Talk *talk)
 {
   talk->watch.input = on_input;
   byte_link_watch (talk->link, &talk->watch);
+  drain (talk);
 }
 
 void

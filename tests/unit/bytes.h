@@ -112,6 +112,13 @@ scene_clear (Scene *scene)
   g_array_unref (scene->sources);
 }
 
+static inline void
+empty_target (Scene *scene)
+{
+  remove_tree (scene->to);
+  g_assert_cmpint (g_mkdir (scene->to, 0700), ==, 0);
+}
+
 /* Files ---------------------------------------------------------------------------------------------------- */
 
 static inline char *

@@ -85,13 +85,6 @@ try_cut (Scene *scene, guint side, gsize limit, gboolean first_resumes)
   assert_arrived (scene);
 }
 
-static void
-empty_target (Scene *scene)
-{
-  remove_tree (scene->to);
-  g_assert_cmpint (g_mkdir (scene->to, 0700), ==, 0);
-}
-
 /* What each side says in a try that nobody cuts: first of all, or after one was cut half way. */
 static void
 record (Scene *scene, Proxy *proxy, gboolean half)

@@ -441,6 +441,42 @@ test_stop (gconstpointer data)
   piped_clear (&piped);
 }
 
+/* Wherever it is among many frames, the reason arrives whole. */
+static void
+test_stop_anywhere (void)
+{
+  Scene scene;
+
+  scene_init (&scene);
+  for (guint i = 0; i < 1500; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("d/%0200u", i);
+
+      make_file (scene.from, name, name, 100);
+    }
+  scene_add (&scene, "d");
+  scene_scan (&scene);
+  for (guint i = 0; i < 30; i++)
+    {
+      guint64 enough = (guint64)g_test_rand_int_range (0, 500000);
+      ByteProgress progress = { 0 };
+
+      scene_start (&scene, i % 2);
+      while (progress.wire < enough && !scene.sent.over)
+        {
+          g_main_context_iteration (NULL, FALSE);
+          g_thread_yield ();
+          byte_task_progress (scene.receiver, &progress);
+        }
+      byte_task_stop (scene.sender, "canceled");
+      scene_wait (&scene);
+      if (scene.sent.end != BYTE_END_DONE)
+        assert_ends (&scene, BYTE_END_STOPPED, "canceled", BYTE_END_PEER_STOPPED, "peer-canceled");
+      empty_target (&scene);
+    }
+  scene_clear (&scene);
+}
+
 static void
 test_reader_is_gone (void)
 {
@@ -626,6 +662,7 @@ main (int argc, char **argv)
 
         g_test_add_data_func (name, GUINT_TO_POINTER (flags), test_stop);
       }
+  g_test_add_func ("/troubles/stop-anywhere", test_stop_anywhere);
   g_test_add_func ("/troubles/reader-is-gone", test_reader_is_gone);
   g_test_add_func ("/troubles/free-at-once", test_free_at_once);
   g_test_add_data_func ("/troubles/patience/source", GINT_TO_POINTER (TRUE), test_patience);
