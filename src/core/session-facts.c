@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/session-private.h"
 
+#include "base/limits.h"
+#include "net/deadline.h"
+
 /* What is known of it --------------------------------------------------------------------------------------- */
 
 SessionState
@@ -174,7 +177,11 @@ session_set_traced (Session *session, gboolean traced)
 void
 session_set_kept (Session *session, gboolean kept)
 {
+  gboolean released = session->kept && !kept;
+
   session->kept = kept;
+  if (released && session->state == SESSION_OPEN)
+    deadline_set (session->timer, g_get_monotonic_time () + (gint64) LIMIT_IDLE_S * G_USEC_PER_SEC); /* not only when it is old */
 }
 
 gboolean

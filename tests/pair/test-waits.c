@@ -364,6 +364,21 @@ test_idle (Scene *scene, gconstpointer data)
   hear (scene, "</stream:stream>", 1);
 }
 
+/* One that is needed is idle as long as it likes; not needed any more it is as any other. */
+static void
+test_kept (Scene *scene, gconstpointer data)
+{
+  open_stream (scene);
+  session_set_kept (scene->session, TRUE);
+  clock_move (LIMIT_IDLE_S * G_USEC_PER_SEC * 3);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_cmpint (session_state (scene->session), ==, SESSION_OPEN);
+  session_set_kept (scene->session, FALSE);
+  expect_wait (scene, SESSION_OPEN, LIMIT_IDLE_S * 1000);
+  hear (scene, "</stream:stream>", 1);
+}
+
 static void
 test_close (Scene *scene, gconstpointer data)
 {
@@ -479,6 +494,7 @@ main (int argc, char **argv)
     { "/waits/securing", test_securing },
     { "/waits/age", test_age },
     { "/waits/idle", test_idle },
+    { "/waits/kept", test_kept },
     { "/waits/close", test_close },
     { "/waits/answer", test_answer },
     { "/waits/request-rate", test_request_rate },
