@@ -53,9 +53,12 @@ gboolean
 transfer_take_output (int fd, TransferTarget *target, GError **error)
 {
   int flags = fcntl (fd, F_GETFL);
+  struct stat info;
 
-  if (flags < 0 || (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_RDONLY)
+  if (flags < 0 || (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_RDONLY || fstat (fd, &info) != 0)
     return refuse (error, "the descriptor is not open for writing");
+  if (!S_ISREG (info.st_mode) && !S_ISFIFO (info.st_mode) && !S_ISSOCK (info.st_mode) && !S_ISCHR (info.st_mode))
+    return refuse (error, "the descriptor is no file or pipe");
   target->out_fd = call_copy_descriptor (fd, error);
   return target->out_fd >= 0;
 }

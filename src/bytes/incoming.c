@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -30,9 +31,11 @@ incoming_close (Receiver *r)
 static gboolean
 fail_file (Receiver *r, int code)
 {
+  gboolean is_ours = r->file.fd >= 0; /* else what is under its name is another's: paths may be the same when they are clean */
+
   incoming_close (r);
   r->file.reason = receiving_reason (code);
-  if (r->landing != NULL && !receiving_is_full (code))
+  if (r->landing != NULL && is_ours && !receiving_is_full (code))
     landing_remove_file (r->landing, r->file.path);
   return receiving_fail_errno (r, r->file.index, r->file.path, code);
 }
@@ -102,13 +105,22 @@ write_back (Incoming *file)
   file->begun = file->done;
 }
 
+/* What has to wait says EAGAIN, so that this thread can be ended; a socket is the caller's too, and keeps its mode. */
+static ssize_t
+write_some (Receiver *r, const guint8 *bytes, gsize len)
+{
+  if (r->out_is_socket)
+    return send (r->file.fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return write (r->file.fd, bytes, len);
+}
+
 /* All of it, however long a pipe's reader takes. */
 static gboolean
 write_all (Receiver *r, const guint8 *bytes, gsize len)
 {
   while (len > 0)
     {
-      ssize_t n = write (r->file.fd, bytes, len);
+      ssize_t n = write_some (r, bytes, len);
 
       if (n < 0 && errno == EAGAIN)
         {

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -145,7 +146,14 @@ open_target (Receiver *r)
   return openat (r->folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* whatever it was opened for */
 }
 
-/* A pipe of the caller's, in a mode of our own: its other users do not get EAGAIN. */
+/* Opening it makes another one. */
+static gboolean
+is_new_terminal (const struct stat *info)
+{
+  return info->st_rdev == makedev (5, 2); /* /dev/ptmx */
+}
+
+/* A pipe or terminal of the caller's, in a mode of our own: its other users do not get EAGAIN. */
 static void
 reopen_out (Receiver *r)
 {
@@ -153,9 +161,12 @@ reopen_out (Receiver *r)
   struct stat info;
   int fd;
 
-  if (fstat (r->out_fd, &info) != 0 || !S_ISFIFO (info.st_mode))
+  if (fstat (r->out_fd, &info) != 0)
     return;
-  fd = open (name, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  r->out_is_socket = S_ISSOCK (info.st_mode);
+  if (!S_ISFIFO (info.st_mode) && (!S_ISCHR (info.st_mode) || is_new_terminal (&info)))
+    return;
+  fd = open (name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0)
     return;
   close (r->out_fd);

@@ -62,6 +62,7 @@ typedef struct
   char *part;
   gint64 size;
   guint64 entries, reserve, size_max;
+  gboolean out_is_socket;
   gboolean checksum, resume;
   guint mask;
 

@@ -52,6 +52,7 @@ typedef struct
   gboolean resume;
   Bitmap have;
   guint64 total; /* entries in the manifest, known once it was listed */
+  guint64 had;   /* behind the last one that the receiver said it has */
   FrameBody partial; /* offset 0: none */
 
   int root; /* of the source whose turn it is; -1: none */
@@ -147,6 +148,9 @@ take_have (Sender *s, const Frame *frame)
     {
       if ((guint64)run.first + run.n > s->total)
         return talk_protocol (&s->talk, "the peer has more than it was offered");
+      if (run.first < s->had)
+        return talk_protocol (&s->talk, "the peer has something twice"); /* which would take time without end */
+      s->had = (guint64)run.first + run.n;
       for (guint64 i = run.first; i < (guint64)run.first + run.n; i++)
         bitmap_add (&s->have, i);
     }

@@ -323,7 +323,9 @@ session_ping (Session *session, SessionPong pong, gpointer user_data)
 static gboolean
 is_counted (const Node *node, gboolean handled)
 {
-  return !handled || node_child (node, "data", NS_IBB) == NULL;
+  const Node *first = node_first_element (node); /* what it was handled as: a block behind it excuses nothing */
+
+  return !handled || first == NULL || !node_is (first, "data", NS_IBB);
 }
 
 static void

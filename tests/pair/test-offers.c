@@ -111,6 +111,28 @@ id_of (guint8 number)
   return id;
 }
 
+/* Her program answers what he says: as one that has such a transfer, and does nothing with it. */
+static void
+know (Scene *scene, const char *sid)
+{
+  Messenger *messenger = scene->juliet->messenger;
+  TransferRow *row;
+
+  if (transfer_with_sid (messenger, scene->juliet->peer, sid) != NULL)
+    return;
+  row = transfer_row_new ();
+  row->peer = scene->juliet->peer->row->id;
+  row->direction = DIRECTION_OUT;
+  row->state = TRANSFER_PAUSED;
+  row->flags = TRANSFER_ACCEPTED | TRANSFER_PAUSED_HERE;
+  row->sid = g_strdup (sid);
+  row->name = g_strdup ("a");
+  row->created = row->changed = g_get_real_time ();
+  row->expires = row->created + (gint64) LIMIT_EXPIRE_S * G_USEC_PER_SEC;
+  g_assert_true (transfers_save (messenger->db, row, NULL));
+  transfer_new (messenger, row, scene->juliet->peer);
+}
+
 static void
 say_offer (Scene *scene, const char *sid, const char *name, gint64 size, guint8 id)
 {
@@ -124,6 +146,7 @@ say_offer (Scene *scene, const char *sid, const char *name, gint64 size, guint8 
   jingle->via = JINGLE_VIA_BYTES;
   jingle->has_id = TRUE;
   memcpy (jingle->id, id_of (id), JINGLE_ID);
+  know (scene, sid);
   say (scene, jingle);
 }
 

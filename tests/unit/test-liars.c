@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include "bytes/link-private.h"
+#include "bytes/maker.h"
 #include "transfer/frame.h"
 
 #define ANNOUNCED 100 /* bytes */
@@ -452,6 +453,39 @@ test_links_out (void)
   scene_clear (&scene);
 }
 
+/* Two paths that are one when they are clean: who came first stays as it came. */
+static void
+test_same_name (void)
+{
+  const gsize size = MAKER_SMALL + 1;
+  Liar liar = { g_byte_array_new (), 0 };
+  int fds[2];
+  Scene scene;
+
+  scene_init (&scene);
+  say_entry (&liar, ENTRY_FOLDER, "d", 0, NULL);
+  say_file (&liar, "d/x_", (gint64)size);
+  say_file (&liar, "d/x\x01", (gint64)size + 1);
+  say_file (&liar, "d/x\x02", 1);
+  say (&liar, FRAME_LEAVE, &(FrameBody){ .mode = 0755 });
+  say_finish (&liar, ENTRIES, 2 * size + 2);
+  make_pair (fds);
+  scene.size = 3 * (gint64)size;
+  scene.entries = ENTRIES;
+  scene_start_receiver (&scene, fds[1], TRUE);
+  g_assert_cmpint (write (fds[0], liar.said->data, liar.said->len), ==, liar.said->len);
+  while (!scene.received.landed && !scene.received.over)
+    g_main_context_iteration (NULL, TRUE);
+  shutdown (fds[0], SHUT_WR);
+  scene_wait (&scene);
+  g_assert_cmpstr (scene.received.failures, ==, "d/x_: file-error\nd/x_: file-error\n");
+  g_assert_true (scene.received.landed);
+  assert_tree (scene.to, "d d\nf d/x_ 16385");
+  close (fds[0]);
+  g_byte_array_unref (liar.said);
+  scene_clear (&scene);
+}
+
 /* Receivers ------------------------------------------------------------------------------------------------ */
 
 static void
@@ -648,6 +682,7 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/liars/links-out", test_links_out);
   g_test_add_func ("/liars/other-names", test_other_names);
+  g_test_add_func ("/liars/same-name", test_same_name);
   g_test_add_func ("/liars/stops", test_stops);
   g_test_add_data_func ("/liars/silent", GINT_TO_POINTER (FALSE), test_silent_peer);
   g_test_add_data_func ("/liars/silent/plain", GINT_TO_POINTER (TRUE), test_silent_peer);

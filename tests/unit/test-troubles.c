@@ -477,6 +477,32 @@ test_stop_anywhere (void)
   scene_clear (&scene);
 }
 
+/* The caller's socket waits for its reader in every write(): the thread does not, nor does who joins it. */
+static void
+test_stop_before_socket (void)
+{
+  Piped piped = { .in = { -1, -1 } };
+  Scene *scene = &piped.scene;
+  ByteProgress progress = { 0 };
+  char full[4096] = "";
+
+  scene_init (scene);
+  make_pair (piped.out);
+  make_big (scene->from, "big", 10000000, 1);
+  scene_add (scene, "big");
+  scene_scan (scene);
+  scene->receive.out_fd = dup (piped.out[1]);
+  while (send (piped.out[1], full, sizeof full, MSG_DONTWAIT) > 0)
+    ;
+  scene_start (scene, FALSE);
+  while (progress.bytes == 0)
+    byte_task_progress (scene->receiver, &progress);
+  byte_task_stop (scene->receiver, "canceled");
+  scene_wait (scene);
+  assert_stopped (&scene->received, TRUE, FALSE, FALSE);
+  piped_clear (&piped);
+}
+
 static void
 test_reader_is_gone (void)
 {
@@ -663,6 +689,7 @@ main (int argc, char **argv)
         g_test_add_data_func (name, GUINT_TO_POINTER (flags), test_stop);
       }
   g_test_add_func ("/troubles/stop-anywhere", test_stop_anywhere);
+  g_test_add_func ("/troubles/stop/socket", test_stop_before_socket);
   g_test_add_func ("/troubles/reader-is-gone", test_reader_is_gone);
   g_test_add_func ("/troubles/free-at-once", test_free_at_once);
   g_test_add_data_func ("/troubles/patience/source", GINT_TO_POINTER (TRUE), test_patience);
