@@ -298,6 +298,25 @@ transfer_new (Messenger *messenger, TransferRow *row, Peer *peer)
   return transfer;
 }
 
+void
+transfer_forget_target (Transfer *transfer)
+{
+  close_fd (&transfer->run->folder_fd);
+  close_fd (&transfer->run->out_fd);
+}
+
+/* Not while a thread is at work: to wait for its end takes as long as a slow disk likes. */
+static gboolean
+on_burial (gpointer user_data)
+{
+  Transfer *transfer = user_data;
+
+  if (transfer->run->task == NULL)
+    return transfer_bury (transfer);
+  deadline_set (transfer->run->burial, g_get_monotonic_time () + (gint64) LIMIT_TRANSFER_SHOWN_S * G_USEC_PER_SEC);
+  return G_SOURCE_CONTINUE;
+}
+
 gboolean
 transfer_bury (gpointer user_data)
 {
@@ -457,7 +476,7 @@ end (Transfer *transfer)
   if (transfer->row->direction == DIRECTION_IN && !transfer_has_flag (transfer, TRANSFER_ACCEPTED))
     g_clear_pointer (&transfer->row->offer, g_bytes_unref); /* nobody wanted it: the disk keeps a line, not a list */
   if (run->burial == NULL)
-    run->burial = deadline_new (transfer_bury, transfer);
+    run->burial = deadline_new (on_burial, transfer);
   deadline_set (run->burial, g_get_monotonic_time () + (gint64) LIMIT_TRANSFER_SHOWN_S * G_USEC_PER_SEC);
 }
 

@@ -66,6 +66,7 @@ void transfer_unpack_all (Transfer *transfer);
 void transfer_tick (Transfer *transfer);
 gboolean transfer_bury (gpointer transfer); /* it is not shown any more */
 void transfer_drop_sources (Transfer *transfer);
+void transfer_forget_target (Transfer *transfer); /* descriptors of where it was to go */
 
 /* transfers.c */
 gboolean transfers_load (Messenger *messenger, GError **error);

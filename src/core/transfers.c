@@ -211,6 +211,7 @@ accept (Transfer *transfer, const TransferTarget *target, GError **error)
     return TRUE;
   if (!check_content (transfer, target, error))
     return FALSE;
+  transfer_forget_target (transfer); /* of a yes to what it was before */
   if (target->out_fd >= 0)
     {
       transfer->run->out_fd = fcntl (target->out_fd, F_DUPFD_CLOEXEC, 3);
@@ -518,6 +519,20 @@ transfers_forget_peer (Messenger *messenger, const Peer *peer)
     }
 }
 
+/* Its thread was ended from here, so nobody tells of it. */
+static void
+lose_connection (Transfer *transfer)
+{
+  gboolean moved = transfer->row->state == TRANSFER_ACTIVE || transfer->row->state == TRANSFER_VERIFYING;
+
+  transfer->run->told_on = NULL;
+  transfer->run->stale |= moved;
+  if (moved && transfer_has_flag (transfer, TRANSFER_PIPE | TRANSFER_ONCE))
+    transfer_give_up (transfer, TRANSFER_FAILED, REASON_CONNECTION_LOST);
+  else if (moved)
+    transfer_set (transfer, TRANSFER_WAITING_PEER, REASON_CONNECTION_LOST);
+}
+
 void
 transfers_merge_peer (Messenger *messenger, const Peer *peer, Peer *into)
 {
@@ -531,5 +546,7 @@ transfers_merge_peer (Messenger *messenger, const Peer *peer, Peer *into)
         carrier_drop (transfer);
       transfer->peer = into;
       transfer->row->peer = into->row->id;
+      if (!transfer_has_flag (transfer, TRANSFER_LEGACY))
+        lose_connection (transfer);
     }
 }
