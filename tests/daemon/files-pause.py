@@ -2,11 +2,13 @@
 """Either side may pause a transfer; it goes on when the same side says so, and what moved does not move again."""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
+import contextlib
 import os
 import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
+from hearbybus import BusError
 from hearbyfiles import beside, make_file, same, slow_down
 from hearbytest import Failed
 
@@ -39,5 +41,27 @@ def paused_by(sender):
     return 'by the ' + ('sender' if sender else 'receiver'), run
 
 
+def test_by_both(stage):
+    """It goes on when both want it to."""
+    juliet, romeo = beside(stage)
+    slow_down(juliet.person.host, '80mbit', 'lo')
+    path = make_file(os.path.join(stage.folder, 'file'), 8 * MEGA)
+    out = juliet.send(romeo, path)
+    into = romeo.next()
+    into.wait('offered')
+    into.accept(romeo.downloads)
+    out.wait_moved(MEGA)
+    out.call('Pause')
+    into.wait('paused', 'peer-paused')
+    into.call('Pause')
+    into.wait('paused', 'paused')
+    for transfer in (out, into):
+        with contextlib.suppress(BusError):                          # for the first one it is not over
+            transfer.call('Resume')
+    out.wait('complete')
+    into.wait('complete')
+    same(path, romeo.where('file'))
+
+
 if __name__ == '__main__':
-    hearbytest.main(paused_by(True), paused_by(False))
+    hearbytest.main(paused_by(True), paused_by(False), test_by_both)
