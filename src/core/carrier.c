@@ -191,8 +191,12 @@ take_outcome (Transfer *transfer, const ByteOutcome *outcome)
     }
   ended = g_steal_pointer (&run->task); /* @outcome is its */
   inband_drop (transfer);
-  if (transfer_is_over (transfer))
-    return; /* it had landed */
+  if (transfer_is_over (transfer)) /* it had landed */
+    {
+      run->landed = outcome->end != BYTE_END_DONE; /* the folder for its parts is still there */
+      transfer_clean_up (transfer);
+      return;
+    }
   if (run->resumed && (outcome->end == BYTE_END_CUT || outcome->end == BYTE_END_PEER_STOPPED))
     settle (transfer);
   else

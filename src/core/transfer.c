@@ -457,7 +457,7 @@ transfer_clean_up (Transfer *transfer)
   close_fd (&run->out_fd);
   if (transfer->row->direction == DIRECTION_OUT)
     unlink (manifest);
-  else if (transfer->row->state != TRANSFER_COMPLETE && transfer->row->folder != NULL && transfer_has_flag (transfer, TRANSFER_BEGUN))
+  else if ((transfer->row->state != TRANSFER_COMPLETE || run->landed) && transfer->row->folder != NULL && transfer_has_flag (transfer, TRANSFER_BEGUN))
     discard_part (transfer);
   else
     close_fd (&run->folder_fd);

@@ -459,6 +459,7 @@ transfers_load (Messenger *messenger, GError **error)
 void
 transfers_stop (Messenger *messenger)
 {
+  transfers_rest (messenger); /* each ends by itself, and is waited for below */
   for (guint i = 0; i < messenger->transfers->len; i++)
     {
       Transfer *transfer = g_ptr_array_index (messenger->transfers, i);
