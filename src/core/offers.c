@@ -163,10 +163,10 @@ on_accepted (const Node *answer, gint64 rtt, gpointer user_data)
 
   if (transfer == NULL || transfer->row->state != TRANSFER_WAITING_PEER || transfer->run->task != NULL || transfer->run->offered)
     return;
-  if (answer == NULL && can_say (transfer))
+  if (answer == NULL) /* not at once: that may be because too much is unanswered already */
     {
       transfer->run->offered = TRUE;
-      offer_accept (transfer);
+      transfer_retry_later (transfer);
     }
   else if (answer != NULL && is_error (answer, NULL))
     offer_inform (transfer, JINGLE_SAYS_RESUME, NULL);

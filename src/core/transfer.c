@@ -515,6 +515,8 @@ on_retry (gpointer user_data)
   deadline_drop (&transfer->run->retry);
   if (transfer->row->state == TRANSFER_PAUSED) /* the disk was full */
     transfers_resume (transfer->run->messenger, transfer, NULL);
+  else if (transfer->row->direction == DIRECTION_IN && transfer->row->state == TRANSFER_WAITING_PEER && transfer->run->offered)
+    offer_accept (transfer);
   else if (offer_is_due (transfer))
     {
       transfer->run->told_on = NULL;
