@@ -4,6 +4,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -263,6 +264,34 @@ def test_interrupt(stage):
     equal(putting.wait_exit(), 0)
 
 
+def test_interrupt_of_the_receiver(stage):
+    """Who takes it and waits for it ends it as well."""
+    juliet, romeo = pinned(stage)
+    events = juliet.listen(type='transfer')
+    putting = start(romeo, 'put', 'juliet', '--name=x', '-')
+    putting.write('x' * 1000)
+    id = offer(juliet)
+    os.mkdir(inbox(juliet))
+    accepting = start(juliet, 'accept', id, '--wait=done', '--to', inbox(juliet))
+    until(events, id, 'active')
+    accepting.kill(2)
+    equal((accepting.wait_exit(), putting.wait_exit()), (130, 9))
+    equal(tree(inbox(juliet)), [])
+
+
+def test_interrupt_twice(stage):
+    """A daemon that does not answer keeps nobody."""
+    juliet, romeo = pinned(stage)
+    putting = start(romeo, 'put', 'juliet', make(romeo, 'a.txt'))
+    offer(juliet)
+    os.kill(romeo.daemon.pid, signal.SIGSTOP)
+    while putting.alive():
+        putting.kill(2)
+        putting.wait_change(len(putting.lines), 0.1)
+    equal(putting.wait_exit(), -2)
+    os.kill(romeo.daemon.pid, signal.SIGCONT)
+
+
 def test_stdin_and_stdout(stage):
     juliet, romeo = pinned(stage)
     data = bytes(range(256)) * 4096
@@ -329,5 +358,6 @@ def test_odd_sources(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_put, test_offer, test_default_folder, test_home_is_expanded, test_no, test_never, test_rules, test_unencrypted, test_away, test_once, test_several,
-                    test_partial, test_pause, test_interrupt, test_stdin_and_stdout, test_receiver_dies, test_renamed, test_odd_sources)
+    hearbytest.main(test_put, test_offer, test_default_folder, test_home_is_expanded, test_no, test_never, test_rules, test_unencrypted, test_away,
+                    test_once, test_several, test_partial, test_pause, test_interrupt, test_interrupt_of_the_receiver, test_interrupt_twice,
+                    test_stdin_and_stdout, test_receiver_dies, test_renamed, test_odd_sources)
