@@ -55,6 +55,7 @@ class Scene:
         """He is stopped, the transfer failed for one of @reasons, and nothing is there but @left."""
         frames.hear_stop(*reasons)
         values = into.until(lambda values: values['State'] == 'failed', 'failed')
+        self.liar.wait_session('session-terminate')
         equal(values['Reason'] in reasons, True, 'the reason %r' % values['Reason'])
         equal(bool(values['Error'][1]), True, 'words for people')
         self.romeo.wait_received(*left)
@@ -290,6 +291,18 @@ def many_offers(stage):
         raise Failed('%d offers of a stranger are kept' % len(scene.romeo.transfers()))
 
 
+def answers_nothing(stage):
+    """More requests than may be open: what cannot be said is not said again and again."""
+    scene = Scene(stage)
+    for i in range(80):
+        scene.liar.offer([('file', 4)])
+        into = scene.romeo.next()
+        into.accept(scene.romeo.downloads)
+        into.call('Cancel')
+        into.wait('canceled', 'canceled')
+    equal(len(scene.romeo.transfers()), 80)
+
+
 def a_policy_is_not_for_strangers(stage):
     """Nothing is taken unasked from who is not pinned, whatever he calls himself."""
     scene = Scene(stage)
@@ -322,4 +335,4 @@ if __name__ == '__main__':
         test_honest, more_than_announced, less_than_announced, an_impossible_size, paths_that_lead_elsewhere, the_corpus_of_paths,
         the_corpus_of_links, a_name_of_4_kB,
         a_link_and_a_file_through_it, through_a_link_inside, a_link_at_the_top, another_top_level_entry, many_empty_files, nonsense,
-        stopped_with_any_word, ids, before_yes, many_offers, a_policy_is_not_for_strangers, stalls_for_ever)])
+        stopped_with_any_word, ids, before_yes, many_offers, answers_nothing, a_policy_is_not_for_strangers, stalls_for_ever)])
