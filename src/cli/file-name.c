@@ -36,9 +36,12 @@ resolve (const char *path, const char *shown, GError **error)
   char *real = realpath (path, NULL);
   char *copy = g_strdup (real);
 
+  int code = errno;
+
   if (real == NULL)
-    file_name_fail (error, errno, "find", shown);
+    file_name_fail (error, code, "find", shown);
   free (real);
+  errno = code; /* for who knows better what to say */
   return copy;
 }
 
@@ -64,6 +67,13 @@ file_name_folder (const char *text, GError **error)
   g_autofree char *path = file_name_expand (text), *real = resolve (path, text, error);
   struct stat status;
 
+  if (real == NULL && errno == ENOENT)
+    {
+      g_autofree char *word = text_shell_word (path);
+
+      g_clear_error (error);
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FILE_ERROR, "there is no folder %s\n'mkdir %s' makes it", word, word);
+    }
   if (real == NULL)
     return NULL;
   if (stat (real, &status) != 0 || !S_ISDIR (status.st_mode))

@@ -375,6 +375,16 @@ has_failed (const Transfer *transfer, const char *name)
   return FALSE;
 }
 
+/* A file or a folder by itself: a link that was not taken as one does not go as what it points to. */
+static gboolean
+can_go_alone (const Transfer *transfer, const char *path)
+{
+  struct stat found;
+  int failed = transfer_links (transfer) == TRANSFER_LINKS_FOLLOW ? stat (path, &found) : lstat (path, &found);
+
+  return failed == 0 && (S_ISREG (found.st_mode) || S_ISDIR (found.st_mode));
+}
+
 /* The failed files themselves, where they lie within folders that else arrived. */
 static void
 add_failed (const Transfer *transfer, const ByteSource *source, GArray *again, GPtrArray *paths)
@@ -389,12 +399,14 @@ add_failed (const Transfer *transfer, const ByteSource *source, GArray *again, G
   for (guint i = 0; i < transfer->failures->len; i++)
     {
       const TransferFailure *failure = g_ptr_array_index (transfer->failures, i);
-      TransferSource part = { NULL, NULL, -1 };
+      g_autofree char *path = is_in (failure->path, source->name)
+                                  ? g_strconcat (source->path, failure->path + strlen (source->name), NULL)
+                                  : NULL;
+      TransferSource part = { NULL, path, -1 };
 
-      if (!is_in (failure->path, source->name))
+      if (path == NULL || !can_go_alone (transfer, path))
         continue;
-      g_ptr_array_add (paths, g_strconcat (source->path, failure->path + strlen (source->name), NULL));
-      part.path = g_ptr_array_index (paths, paths->len - 1);
+      g_ptr_array_add (paths, g_steal_pointer (&path));
       g_array_append_val (again, part);
     }
 }

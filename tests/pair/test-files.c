@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/messenger-private.h"
 #include "core/transfers.h"
 #include "pair.h"
 #include "transfer/reason.h"
@@ -513,6 +514,34 @@ test_policy (void)
   scene_close (&scene);
 }
 
+/* Their stream was idle and is closed; the offer, and the yes that a policy says at once, come on a new one, of which there may be two. */
+static void
+test_idle (void)
+{
+  g_autoptr (GError) error = NULL;
+  Scene scene;
+
+  scene_open (&scene, SIDE_SECURE);
+  write_file (scene.from, "small", 1000);
+  side_send (scene.romeo, "hello");
+  transfers_set_policy (scene.romeo->messenger, scene.romeo->peer, FILES_AUTO, 0, scene.to, 0, &error);
+  g_assert_no_error (error);
+  for (guint round = 0; round < 20; round++)
+    {
+      side_wait (scene.juliet->peer->session != NULL);
+      session_close (scene.juliet->peer->session);
+      streams_forget_pause (scene.juliet->peer);
+      if (round % 2 == 0)
+        {
+          streams_forget_pause (scene.romeo->peer);
+          side_send (scene.romeo, "at the same time");
+        }
+      offer (&scene, "small", -1);
+      side_wait (is (sent (&scene), TRANSFER_COMPLETE, ""));
+    }
+  scene_close (&scene);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -535,6 +564,7 @@ main (int argc, char **argv)
   g_test_add_func ("/transfers/away", test_away);
   g_test_add_func ("/transfers/pipe", test_pipe);
   g_test_add_func ("/transfers/cut", test_cut);
+  g_test_add_func ("/transfers/idle", test_idle);
   g_test_add_data_func ("/transfers/one-way/connects-back", GINT_TO_POINTER (FALSE), test_one_way);
   g_test_add_data_func ("/transfers/one-way/in-band", GINT_TO_POINTER (TRUE), test_one_way);
   g_test_add_func ("/transfers/source/changed", test_source_changed);
