@@ -415,8 +415,8 @@ transfer_stop_moving (Transfer *transfer, const char *reason)
 char *
 transfer_dup_part (const Transfer *transfer)
 {
-  /* the sid is theirs to choose: it must not be another peer's */
-  g_autofree char *unique = g_strdup_printf ("%" G_GINT64_FORMAT "/%s", transfer->row->peer, transfer->row->sid);
+  /* the sid is theirs to choose: it must not be that of another peer, who may turn out to be this one */
+  g_autofree char *unique = g_strdup_printf ("%" G_GUINT64_FORMAT "/%s", transfer->row->id, transfer->row->sid);
 
   return filename_part (transfer->row->name, unique);
 }

@@ -12,6 +12,7 @@
 #include "core/transfers.h"
 #include "pair.h"
 #include "transfer/reason.h"
+#include "tree.h"
 
 #define LARGE (8 * 1024 * 1024)
 #define HELD (1024 * 1024) /* where it stands still */
@@ -26,16 +27,10 @@ typedef struct
 
 /* Files -------------------------------------------------------------------------------------------------------- */
 
-static char *
-path_in (const char *folder, const char *name)
-{
-  return g_build_filename (folder, name, NULL);
-}
-
 static void
 write_file (const char *folder, const char *name, gsize size)
 {
-  g_autofree char *path = path_in (folder, name);
+  g_autofree char *path = tree_path (folder, name);
   g_autofree char *bytes = g_malloc (size + 1);
   g_autoptr (GRand) rand = g_rand_new_with_seed ((guint32) size);
   g_autoptr (GError) error = NULL;
@@ -53,24 +48,7 @@ write_file (const char *folder, const char *name, gsize size)
 static void
 assert_same (Scene *scene, const char *name, const char *as)
 {
-  g_autofree char *here = path_in (scene->from, name), *there = path_in (scene->to, as);
-  g_autofree char *a = NULL, *b = NULL;
-  gsize a_len = 0, b_len = 0;
-
-  g_assert_true (g_file_get_contents (here, &a, &a_len, NULL));
-  g_assert_true (g_file_get_contents (there, &b, &b_len, NULL));
-  g_assert_cmpmem (a, a_len, b, b_len);
-}
-
-static guint
-count_files (const char *folder)
-{
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
-  guint n = 0;
-
-  while (g_dir_read_name (dir) != NULL)
-    n++;
-  return n;
+  tree_assert_same (scene->from, name, scene->to, as);
 }
 
 /* The scene ------------------------------------------------------------------------------------------------------ */
@@ -105,23 +83,14 @@ scene_open (Scene *scene, SideKind kind)
 }
 
 static void
-remove_tree (char *folder)
-{
-  const char *argv[] = { "rm", "-rf", folder, NULL };
-
-  g_spawn_sync (NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
-  g_free (folder);
-}
-
-static void
 scene_close (Scene *scene)
 {
   side_free (scene->juliet);
   side_free (scene->romeo);
   proxy_free (scene->to_romeo);
   proxy_free (scene->to_juliet);
-  remove_tree (scene->from);
-  remove_tree (scene->to);
+  tree_remove (scene->from);
+  tree_remove (scene->to);
 }
 
 static Transfer *
@@ -136,16 +105,10 @@ got (Scene *scene)
   return transfers_find (scene->romeo->messenger, scene->got);
 }
 
-static gboolean
-is (const Transfer *transfer, TransferState state, const char *reason)
-{
-  return transfer != NULL && transfer->row->state == state && g_strcmp0 (transfer->row->reason != NULL ? transfer->row->reason : "", reason) == 0;
-}
-
 static void
 offer (Scene *scene, const char *name, int fd)
 {
-  g_autofree char *path = fd < 0 ? path_in (scene->from, name) : NULL;
+  g_autofree char *path = fd < 0 ? tree_path (scene->from, name) : NULL;
   TransferSource source = { name, path, fd };
   TransferOptions options = { 0 };
   g_autoptr (GError) error = NULL;
@@ -160,7 +123,7 @@ static void
 offer_and_see (Scene *scene, const char *name)
 {
   offer (scene, name, -1);
-  side_wait (is (sent (scene), TRANSFER_OFFERED, "") && is (got (scene), TRANSFER_OFFERED, ""));
+  side_wait (tree_is (sent (scene), TRANSFER_OFFERED, "") && tree_is (got (scene), TRANSFER_OFFERED, ""));
 }
 
 static void
@@ -176,7 +139,7 @@ accept (Scene *scene)
 static void
 wait_for (Scene *scene, TransferState here, const char *why_here, TransferState there, const char *why_there)
 {
-  side_wait (is (sent (scene), here, why_here) && is (got (scene), there, why_there));
+  side_wait (tree_is (sent (scene), here, why_here) && tree_is (got (scene), there, why_there));
 }
 
 static void
@@ -200,7 +163,7 @@ test_one_file (void)
   accept (&scene);
   wait_complete (&scene);
   assert_same (&scene, "report.pdf", "report.pdf");
-  g_assert_cmpuint (count_files (scene.to), ==, 1);
+  g_assert_cmpuint (tree_count (scene.to), ==, 1);
   g_assert_cmpint (sent (&scene)->row->transferred, ==, 100 * 1000);
   g_assert_true (g_str_has_suffix (got (&scene)->paths[0], "/report.pdf"));
   scene_close (&scene);
@@ -228,8 +191,8 @@ test_folder (void)
   Scene scene;
 
   scene_open (&scene, SIDE_SECURE);
-  inner = path_in (scene.from, "photos/.hidden/deep");
-  empty = path_in (scene.from, "photos/empty");
+  inner = tree_path (scene.from, "photos/.hidden/deep");
+  empty = tree_path (scene.from, "photos/empty");
   g_assert_cmpint (g_mkdir_with_parents (inner, 0755), ==, 0);
   g_assert_cmpint (g_mkdir_with_parents (empty, 0755), ==, 0);
   write_file (scene.from, "photos/a", 1);
@@ -242,7 +205,7 @@ test_folder (void)
   assert_same (&scene, "photos/nothing", "photos/nothing");
   assert_same (&scene, "photos/.hidden/deep/b", "photos/.hidden/deep/b");
   g_clear_pointer (&empty, g_free);
-  empty = path_in (scene.to, "photos/empty");
+  empty = tree_path (scene.to, "photos/empty");
   g_assert_true (g_file_test (empty, G_FILE_TEST_IS_DIR));
   scene_close (&scene);
 }
@@ -265,7 +228,7 @@ test_no (void)
 static gboolean
 has_begun (Scene *scene)
 {
-  return is (sent (scene), TRANSFER_ACTIVE, "") && is (got (scene), TRANSFER_ACTIVE, "");
+  return tree_is (sent (scene), TRANSFER_ACTIVE, "") && tree_is (got (scene), TRANSFER_ACTIVE, "");
 }
 
 /* A part of it is over, and the rest does not come. */
@@ -300,7 +263,7 @@ test_cancel (gconstpointer who)
   g_assert_no_error (error);
   wait_for (&scene, TRANSFER_CANCELED, ours ? REASON_CANCELED : REASON_PEER_CANCELED, TRANSFER_CANCELED,
             ours ? REASON_PEER_CANCELED : REASON_CANCELED);
-  side_wait (count_files (scene.to) == 0);
+  side_wait (tree_count (scene.to) == 0);
   scene_close (&scene);
 }
 
@@ -316,7 +279,7 @@ test_both_cancel (void)
   transfers_cancel (scene.romeo->messenger, got (&scene), &error);
   g_assert_no_error (error);
   wait_for (&scene, TRANSFER_CANCELED, REASON_CANCELED, TRANSFER_CANCELED, REASON_CANCELED);
-  side_wait (count_files (scene.to) == 0);
+  side_wait (tree_count (scene.to) == 0);
   scene_close (&scene);
 }
 
@@ -353,9 +316,9 @@ test_restart (gconstpointer who)
   if (!ours)
     follow (&scene);
   go_on (&scene);
-  side_wait (is (sent (&scene), TRANSFER_COMPLETE, "") && is (got (&scene), TRANSFER_COMPLETE, ""));
+  side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, "") && tree_is (got (&scene), TRANSFER_COMPLETE, ""));
   assert_same (&scene, "large", "large");
-  g_assert_cmpuint (count_files (scene.to), ==, 1);
+  g_assert_cmpuint (tree_count (scene.to), ==, 1);
   scene_close (&scene);
 }
 
@@ -380,7 +343,7 @@ test_cut (void)
   wait_complete (&scene);
   g_assert_cmpuint (proxy_cuts (scene.to_romeo) + proxy_cuts (scene.to_juliet), >, 0);
   assert_same (&scene, "large", "large");
-  g_assert_cmpuint (count_files (scene.to), ==, 1);
+  g_assert_cmpuint (tree_count (scene.to), ==, 1);
   scene_close (&scene);
 }
 
@@ -399,7 +362,7 @@ test_one_way (gconstpointer both)
   accept (&scene);
   wait_complete (&scene);
   assert_same (&scene, "report.pdf", "report.pdf");
-  g_assert_cmpuint (count_files (scene.to), ==, 1);
+  g_assert_cmpuint (tree_count (scene.to), ==, 1);
   scene_close (&scene);
 }
 
@@ -415,7 +378,7 @@ test_source_changed (void)
   write_file (scene.from, "large", LARGE - 4096);
   side_start (scene.juliet);
   go_on (&scene);
-  side_wait (is (sent (&scene), TRANSFER_COMPLETE, REASON_RESTARTED) && transfer_is_over (got (&scene)));
+  side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, REASON_RESTARTED) && transfer_is_over (got (&scene)));
   assert_same (&scene, "large", "large");
   scene_close (&scene);
 }
@@ -432,9 +395,9 @@ test_source_grew (void)
   write_file (scene.from, "large", LARGE + 4096);
   side_start (scene.juliet);
   go_on (&scene);
-  side_wait (is (got (&scene), TRANSFER_OFFERED, REASON_SOURCE_CHANGED));
+  side_wait (tree_is (got (&scene), TRANSFER_OFFERED, REASON_SOURCE_CHANGED));
   accept (&scene);
-  side_wait (is (sent (&scene), TRANSFER_COMPLETE, REASON_RESTARTED) && transfer_is_over (got (&scene)));
+  side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, REASON_RESTARTED) && transfer_is_over (got (&scene)));
   assert_same (&scene, "large", "large");
   scene_close (&scene);
 }
@@ -452,11 +415,11 @@ test_away (void)
   offer (&scene, "a", -1);
   side_start (scene.romeo);
   follow (&scene);
-  side_wait (is (sent (&scene), TRANSFER_OFFERED, "") && is (got (&scene), TRANSFER_OFFERED, ""));
+  side_wait (tree_is (sent (&scene), TRANSFER_OFFERED, "") && tree_is (got (&scene), TRANSFER_OFFERED, ""));
   side_stop (scene.juliet);
   accept (&scene); /* while she is away */
   side_start (scene.juliet);
-  side_wait (is (sent (&scene), TRANSFER_COMPLETE, "") && is (got (&scene), TRANSFER_COMPLETE, ""));
+  side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, "") && tree_is (got (&scene), TRANSFER_COMPLETE, ""));
   assert_same (&scene, "a", "a");
   scene_close (&scene);
 }
@@ -474,7 +437,7 @@ test_pipe (void)
   g_assert_cmpint (pipe2 (in, O_CLOEXEC), ==, 0);
   g_assert_cmpint (pipe2 (out, O_CLOEXEC), ==, 0);
   offer (&scene, "words", in[0]);
-  side_wait (is (got (&scene), TRANSFER_OFFERED, ""));
+  side_wait (tree_is (got (&scene), TRANSFER_OFFERED, ""));
   g_assert_cmpint (got (&scene)->row->size, ==, -1);
   target.out_fd = out[1];
   transfers_accept (scene.romeo->messenger, got (&scene), &target, &error);
@@ -505,10 +468,10 @@ test_policy (void)
   transfers_set_policy (scene.romeo->messenger, scene.romeo->peer, FILES_AUTO, 2000, scene.to, 3500, &error);
   g_assert_no_error (error);
   offer (&scene, "small", -1);
-  side_wait (is (sent (&scene), TRANSFER_COMPLETE, ""));
+  side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, ""));
   assert_same (&scene, "small", "small");
   offer (&scene, "big", -1); /* above the limit: somebody is asked; with what came above the quota: no */
-  side_wait (is (sent (&scene), TRANSFER_REJECTED, REASON_QUOTA));
+  side_wait (tree_is (sent (&scene), TRANSFER_REJECTED, REASON_QUOTA));
   transfers_set_policy (scene.romeo->messenger, scene.romeo->peer, FILES_AUTO, 2000, scene.to, 0, &error);
   offer_and_see (&scene, "big");
   scene_close (&scene);
@@ -537,7 +500,7 @@ test_idle (void)
           side_send (scene.romeo, "at the same time");
         }
       offer (&scene, "small", -1);
-      side_wait (is (sent (&scene), TRANSFER_COMPLETE, ""));
+      side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, ""));
     }
   scene_close (&scene);
 }
@@ -571,6 +534,6 @@ main (int argc, char **argv)
   g_test_add_func ("/transfers/source/grew", test_source_grew);
   g_test_add_func ("/transfers/policy", test_policy);
   result = g_test_run ();
-  remove_tree (g_steal_pointer (&home));
+  tree_remove (g_steal_pointer (&home));
   return result;
 }

@@ -11,6 +11,7 @@
 #include "core/transfers.h"
 #include "side.h"
 #include "transfer/reason.h"
+#include "tree.h"
 
 #define LARGE (64 * 1024 * 1024) /* more than both kernels keep */
 
@@ -24,16 +25,10 @@ typedef struct
   const char *but;           /* but what is called so */
 } Scene;
 
-static char *
-path_in (const char *folder, const char *name)
-{
-  return g_build_filename (folder, name, NULL);
-}
-
 static void
 write_file (Scene *scene, const char *name, gsize size)
 {
-  g_autofree char *path = path_in (scene->from, name);
+  g_autofree char *path = tree_path (scene->from, name);
   g_autofree char *bytes = g_malloc (size + 1);
 
   for (gsize i = 0; i < size; i++)
@@ -44,24 +39,7 @@ write_file (Scene *scene, const char *name, gsize size)
 static void
 assert_same (Scene *scene, const char *name, const char *as)
 {
-  g_autofree char *here = path_in (scene->from, name), *there = path_in (scene->to, as);
-  g_autofree char *a = NULL, *b = NULL;
-  gsize a_len = 0, b_len = 0;
-
-  g_assert_true (g_file_get_contents (here, &a, &a_len, NULL));
-  g_assert_true (g_file_get_contents (there, &b, &b_len, NULL));
-  g_assert_cmpmem (a, a_len, b, b_len);
-}
-
-static guint
-count_files (const char *folder)
-{
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
-  guint n = 0;
-
-  while (g_dir_read_name (dir) != NULL)
-    n++;
-  return n;
+  tree_assert_same (scene->from, name, scene->to, as);
 }
 
 static Transfer *
@@ -74,12 +52,6 @@ static Transfer *
 got (Scene *scene, guint i)
 {
   return i < scene->got->len ? transfers_find (scene->romeo->messenger, g_array_index (scene->got, guint64, i)) : NULL;
-}
-
-static gboolean
-is (const Transfer *transfer, TransferState state, const char *reason)
-{
-  return transfer != NULL && transfer->row->state == state && g_strcmp0 (transfer->row->reason != NULL ? transfer->row->reason : "", reason) == 0;
 }
 
 static void
@@ -119,22 +91,13 @@ scene_open (Scene *scene)
 }
 
 static void
-remove_tree (char *folder)
-{
-  const char *argv[] = { "rm", "-rf", folder, NULL };
-
-  g_spawn_sync (NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
-  g_free (folder);
-}
-
-static void
 scene_close (Scene *scene)
 {
   side_free (scene->juliet);
   side_free (scene->romeo);
   g_array_unref (scene->got);
-  remove_tree (scene->from);
-  remove_tree (scene->to);
+  tree_remove (scene->from);
+  tree_remove (scene->to);
 }
 
 static GArray *
@@ -146,7 +109,7 @@ try_offer (Scene *scene, const char *const *names, gsize n, GError **error)
 
   for (gsize i = 0; i < n; i++)
     {
-      TransferSource source = { NULL, path_in (scene->from, names[i]), -1 };
+      TransferSource source = { NULL, tree_path (scene->from, names[i]), -1 };
 
       g_ptr_array_add (paths, (char *) source.path);
       g_array_append_val (sources, source);
@@ -170,13 +133,13 @@ offer_and_see (Scene *scene, const char *name)
   guint n = scene->got->len;
 
   offer (scene, name);
-  side_wait (is (sent (scene), TRANSFER_OFFERED, "") && is (got (scene, n), TRANSFER_OFFERED, ""));
+  side_wait (tree_is (sent (scene), TRANSFER_OFFERED, "") && tree_is (got (scene, n), TRANSFER_OFFERED, ""));
 }
 
 static void
 wait_for (Scene *scene, TransferState here, const char *why_here, TransferState there, const char *why_there)
 {
-  side_wait (is (sent (scene), here, why_here) && is (got (scene, scene->got->len - 1), there, why_there));
+  side_wait (tree_is (sent (scene), here, why_here) && tree_is (got (scene, scene->got->len - 1), there, why_there));
 }
 
 static void
@@ -194,7 +157,7 @@ check_one (const char *name, gsize size)
   g_assert_cmpint (sent (&scene)->row->transferred, ==, (gint64) size);
   g_assert_cmpint (got (&scene, 0)->row->transferred, ==, (gint64) size);
   assert_same (&scene, name, name);
-  side_wait (count_files (scene.to) == 1); /* what gathered the parts goes after the commit */
+  side_wait (tree_count (scene.to) == 1); /* what gathered the parts goes after the commit */
   scene_close (&scene);
 }
 
@@ -285,7 +248,7 @@ test_sender_cancels (void)
   begin_large (&scene);
   g_assert_true (transfers_cancel (scene.juliet->messenger, sent (&scene), NULL));
   wait_for (&scene, TRANSFER_CANCELED, REASON_CANCELED, TRANSFER_CANCELED, REASON_PEER_CANCELED);
-  g_assert_cmpuint (count_files (scene.to), ==, 0);
+  g_assert_cmpuint (tree_count (scene.to), ==, 0);
   scene_close (&scene);
 }
 
@@ -297,7 +260,7 @@ test_receiver_cancels (void)
   begin_large (&scene);
   g_assert_true (transfers_cancel (scene.romeo->messenger, got (&scene, 0), NULL));
   wait_for (&scene, TRANSFER_CANCELED, REASON_PEER_CANCELED, TRANSFER_CANCELED, REASON_CANCELED);
-  side_wait (count_files (scene.to) == 0);
+  side_wait (tree_count (scene.to) == 0);
   scene_close (&scene);
 }
 
@@ -329,7 +292,7 @@ test_two_at_once (void)
   accept (&scene, got (&scene, 1));
   accept (&scene, got (&scene, 0));
   wait_for (&scene, TRANSFER_COMPLETE, "", TRANSFER_COMPLETE, "");
-  side_wait (is (transfers_find (scene.juliet->messenger, first), TRANSFER_COMPLETE, "") && is (got (&scene, 0), TRANSFER_COMPLETE, ""));
+  side_wait (tree_is (transfers_find (scene.juliet->messenger, first), TRANSFER_COMPLETE, "") && tree_is (got (&scene, 0), TRANSFER_COMPLETE, ""));
   assert_same (&scene, "one", "one");
   assert_same (&scene, "two", "two");
   scene_close (&scene);
@@ -358,7 +321,7 @@ test_several (void)
   Scene scene;
 
   offer_three (&scene);
-  side_wait (is (sent (&scene), TRANSFER_COMPLETE, "") && is (got (&scene, 2), TRANSFER_COMPLETE, ""));
+  side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, "") && tree_is (got (&scene, 2), TRANSFER_COMPLETE, ""));
   g_assert_cmpint (sent (&scene)->row->transferred, ==, 3003);
   assert_same (&scene, "one", "one");
   assert_same (&scene, "two", "two");
@@ -374,7 +337,7 @@ test_one_of_several_declined (void)
 
   offer_three (&scene);
   scene.but = "two";
-  side_wait (is (sent (&scene), TRANSFER_COMPLETE, REASON_PARTIAL) && is (got (&scene, 2), TRANSFER_COMPLETE, ""));
+  side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, REASON_PARTIAL) && tree_is (got (&scene, 2), TRANSFER_COMPLETE, ""));
   g_assert_cmpuint (sent (&scene)->failures->len, ==, 1);
   failure = g_ptr_array_index (sent (&scene)->failures, 0);
   g_assert_cmpstr (failure->path, ==, "two");
@@ -390,7 +353,7 @@ test_last_of_several_declined (void)
 
   offer_three (&scene);
   scene.but = "three";
-  side_wait (is (sent (&scene), TRANSFER_COMPLETE, REASON_PARTIAL));
+  side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, REASON_PARTIAL));
   g_assert_cmpuint (sent (&scene)->failures->len, ==, 1);
   scene_close (&scene);
 }
@@ -404,10 +367,10 @@ test_source_goes (void)
   scene_open (&scene);
   write_file (&scene, "f", 10);
   offer_and_see (&scene, "f");
-  path = path_in (scene.from, "f");
+  path = tree_path (scene.from, "f");
   g_unlink (path);
   accept (&scene, got (&scene, 0));
-  side_wait (is (sent (&scene), TRANSFER_FAILED, REASON_SOURCE_GONE) && is (got (&scene, 0), TRANSFER_CANCELED, REASON_PEER_CANCELED));
+  side_wait (tree_is (sent (&scene), TRANSFER_FAILED, REASON_SOURCE_GONE) && tree_is (got (&scene, 0), TRANSFER_CANCELED, REASON_PEER_CANCELED));
   scene_close (&scene);
 }
 
@@ -430,8 +393,8 @@ test_restart (void)
   begin_large (&scene);
   side_restart (scene.romeo);
   assert_lost (scene.romeo, g_array_index (scene.got, guint64, 0));
-  side_wait (is (sent (&scene), TRANSFER_CANCELED, REASON_PEER_CANCELED)); /* all that a closed connection says */
-  side_wait (count_files (scene.to) == 0);
+  side_wait (tree_is (sent (&scene), TRANSFER_CANCELED, REASON_PEER_CANCELED)); /* all that a closed connection says */
+  side_wait (tree_count (scene.to) == 0);
   scene_close (&scene);
 
   scene_open (&scene);
@@ -450,7 +413,7 @@ test_blocked (void)
   begin_large (&scene);
   g_assert_true (messenger_block (scene.romeo->messenger, scene.romeo->peer, TRUE, NULL));
   wait_for (&scene, TRANSFER_CANCELED, REASON_PEER_CANCELED, TRANSFER_CANCELED, REASON_BLOCKED);
-  side_wait (count_files (scene.to) == 0);
+  side_wait (tree_count (scene.to) == 0);
   scene_close (&scene);
 }
 
@@ -471,7 +434,7 @@ test_into_a_pipe (void)
   wait_for (&scene, TRANSFER_COMPLETE, "", TRANSFER_COMPLETE, "");
   g_assert_cmpint (read (ends[0], text, sizeof text), ==, 10);
   close (ends[0]);
-  g_assert_cmpuint (count_files (scene.to), ==, 0);
+  g_assert_cmpuint (tree_count (scene.to), ==, 0);
   scene_close (&scene);
 }
 
@@ -484,7 +447,7 @@ test_no_folders (void)
   g_autoptr (GError) error = NULL;
 
   scene_open (&scene);
-  path = path_in (scene.from, name);
+  path = tree_path (scene.from, name);
   g_assert_cmpint (g_mkdir (path, 0700), ==, 0);
   g_assert_null (try_offer (&scene, &name, 1, &error));
   g_assert_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED);

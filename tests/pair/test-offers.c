@@ -12,6 +12,7 @@
 #include "pair.h"
 #include "transfer/jingle.h"
 #include "transfer/reason.h"
+#include "tree.h"
 
 typedef struct
 {
@@ -48,15 +49,6 @@ scene_open (Scene *scene)
 }
 
 static void
-remove_tree (char *folder)
-{
-  const char *argv[] = { "rm", "-rf", folder, NULL };
-
-  g_spawn_sync (NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
-  g_free (folder);
-}
-
-static void
 scene_close (Scene *scene)
 {
   g_clear_pointer (&scene->link, byte_link_free);
@@ -65,19 +57,13 @@ scene_close (Scene *scene)
   side_free (scene->romeo);
   proxy_free (scene->to_romeo);
   proxy_free (scene->to_juliet);
-  remove_tree (scene->to);
+  tree_remove (scene->to);
 }
 
 static Transfer *
 got (Scene *scene)
 {
   return transfers_find (scene->romeo->messenger, scene->got);
-}
-
-static gboolean
-is (const Transfer *transfer, TransferState state, const char *reason)
-{
-  return transfer != NULL && transfer->row->state == state && g_strcmp0 (transfer->row->reason != NULL ? transfer->row->reason : "", reason) == 0;
 }
 
 /* What she says ------------------------------------------------------------------------------------------------- */
@@ -277,12 +263,12 @@ test_two_connections (void)
   row->address = g_strdup_printf ("127.0.0.1:%u", proxy_port (late));
   proxy_hold_above (late, 1);
   say_offer (&scene, "sid", "a", 1, 7);
-  side_wait (is (got (&scene), TRANSFER_OFFERED, ""));
+  side_wait (tree_is (got (&scene), TRANSFER_OFFERED, ""));
   say_yes (&scene);
   say_info (&scene, "sid", JINGLE_SAYS_CONNECT);
   side_wait (proxy_connections (late) == 1);
   connect_with (&scene, 7);
-  side_wait (is (got (&scene), TRANSFER_ACTIVE, ""));
+  side_wait (tree_is (got (&scene), TRANSFER_ACTIVE, ""));
   task = got (&scene)->run->task;
   proxy_release (late);
   side_wait (got (&scene)->run->carrier == NULL);
@@ -299,10 +285,10 @@ test_another_name (void)
 
   scene_open (&scene);
   say_offer (&scene, "sid", "photo.jpg", 1000, 1);
-  side_wait (is (got (&scene), TRANSFER_OFFERED, ""));
+  side_wait (tree_is (got (&scene), TRANSFER_OFFERED, ""));
   say_yes (&scene);
   say_offer (&scene, "sid", "photo.desktop", 1000, 2);
-  side_wait (is (got (&scene), TRANSFER_FAILED, REASON_SOURCE_CHANGED));
+  side_wait (tree_is (got (&scene), TRANSFER_FAILED, REASON_SOURCE_CHANGED));
   scene_close (&scene);
 }
 
@@ -328,7 +314,7 @@ test_another_size (void)
   say_yes (&scene);
   say_offer (&scene, "sid", "photo.jpg", 1002, 3);
   side_wait (asked == 1002);
-  g_assert_true (is (got (&scene), TRANSFER_OFFERED, REASON_SOURCE_CHANGED));
+  g_assert_true (tree_is (got (&scene), TRANSFER_OFFERED, REASON_SOURCE_CHANGED));
   scene_close (&scene);
 }
 
@@ -377,6 +363,6 @@ main (int argc, char **argv)
   g_test_add_func ("/offers/another-size", test_another_size);
   g_test_add_func ("/offers/many-at-once", test_many_at_once);
   result = g_test_run ();
-  remove_tree (g_steal_pointer (&home));
+  tree_remove (g_steal_pointer (&home));
   return result;
 }
