@@ -31,7 +31,7 @@ check_clean (const char *data, gsize size)
   check_name (clean);
   check_name (numbered);
   g_assert_cmpstr (again, ==, clean);
-  g_assert_cmpstr (numbered, !=, clean);
+  g_assert_true (strcmp (numbered, clean) != 0 || strstr (clean, " (4294967295)") != NULL); /* else it has that number, and no room */
   g_assert_true (g_utf8_validate (clean, -1, NULL) && g_utf8_validate (numbered, -1, NULL));
   g_assert_true (*clean != '.' && strchr (clean, '\\') == NULL);
   for (const char *p = clean; *p != '\0'; p = g_utf8_next_char (p))
