@@ -513,8 +513,11 @@ on_retry (gpointer user_data)
   Transfer *transfer = user_data;
 
   deadline_drop (&transfer->run->retry);
-  if (transfer->row->state == TRANSFER_PAUSED) /* the disk was full */
-    transfers_resume (transfer->run->messenger, transfer, NULL);
+  if (transfer->row->state == TRANSFER_PAUSED)
+    {
+      if (g_strcmp0 (transfer->row->reason, REASON_NO_SPACE) == 0) /* and not because somebody wants it so */
+        transfers_resume (transfer->run->messenger, transfer, NULL);
+    }
   else if (transfer->row->direction == DIRECTION_IN && transfer->row->state == TRANSFER_WAITING_PEER && transfer->run->offered)
     offer_accept (transfer);
   else if (offer_is_due (transfer))

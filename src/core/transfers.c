@@ -420,12 +420,8 @@ load (Messenger *messenger, TransferRow *row)
   transfer = transfer_new (messenger, row, peer);
   transfer_unpack_all (transfer);
   transfer->run->stale = TRUE;
-  if (transfer_is_over (transfer)) /* only to tell the peer */
-    transfer->run->finished = TRUE;
-  else if (row->state == TRANSFER_ACTIVE || row->state == TRANSFER_VERIFYING)
+  if (row->state == TRANSFER_ACTIVE || row->state == TRANSFER_VERIFYING)
     row->state = TRANSFER_WAITING_PEER;
-  if (transfer_is_over (transfer))
-    return;
   if (transfer_has_flag (transfer, TRANSFER_ONCE)) /* its descriptors are gone */
     transfer_give_up (transfer, TRANSFER_FAILED, row->direction == DIRECTION_OUT ? REASON_SOURCE_GONE : REASON_CONNECTION_LOST);
   else if (transfer_has_flag (transfer, TRANSFER_LEGACY) && !legacy_load (transfer))
