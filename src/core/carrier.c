@@ -104,7 +104,7 @@ settle (Transfer *transfer)
 {
   TransferRun *run = transfer->run;
 
-  if (transfer->row->state == TRANSFER_ACTIVE || transfer->row->state == TRANSFER_VERIFYING)
+  if (transfer_is_moving (transfer))
     transfer_set (transfer, TRANSFER_WAITING_PEER, REASON_CONNECTION_LOST);
   if (transfer->row->state != TRANSFER_WAITING_PEER)
     return;

@@ -331,6 +331,12 @@ transfer_bury (gpointer user_data)
 }
 
 gboolean
+transfer_is_moving (const Transfer *transfer)
+{
+  return transfer->row->state == TRANSFER_ACTIVE || transfer->row->state == TRANSFER_VERIFYING;
+}
+
+gboolean
 transfer_is_over (const Transfer *transfer)
 {
   return transfer_state_is_final (transfer->row->state);
@@ -391,6 +397,8 @@ transfer_tick (Transfer *transfer)
   ByteProgress progress;
   gint64 before = transfer->row->transferred;
 
+  if (!transfer_is_moving (transfer))
+    return; /* what its task still does is no progress */
   byte_task_progress (transfer->run->task, &progress);
   transfer->row->transferred = progress.bytes;
   set_rate (transfer, g_get_monotonic_time ());
@@ -497,7 +505,7 @@ transfer_set (Transfer *transfer, TransferState state, const char *reason)
       g_free (transfer->row->reason);
       transfer->row->reason = g_strdup (reason);
     }
-  if (state != TRANSFER_ACTIVE && state != TRANSFER_VERIFYING)
+  if (!transfer_is_moving (transfer))
     transfer->rate = transfer->ends = 0;
   if (transfer_is_over (transfer))
     end (transfer);

@@ -420,7 +420,7 @@ load (Messenger *messenger, TransferRow *row)
   transfer = transfer_new (messenger, row, peer);
   transfer_unpack_all (transfer);
   transfer->run->stale = TRUE;
-  if (row->state == TRANSFER_ACTIVE || row->state == TRANSFER_VERIFYING)
+  if (transfer_is_moving (transfer))
     row->state = TRANSFER_WAITING_PEER;
   if (transfer_has_flag (transfer, TRANSFER_ONCE)) /* its descriptors are gone */
     transfer_give_up (transfer, TRANSFER_FAILED, row->direction == DIRECTION_OUT ? REASON_SOURCE_GONE : REASON_CONNECTION_LOST);
@@ -520,7 +520,7 @@ transfers_forget_peer (Messenger *messenger, const Peer *peer)
 static void
 lose_connection (Transfer *transfer)
 {
-  gboolean moved = transfer->row->state == TRANSFER_ACTIVE || transfer->row->state == TRANSFER_VERIFYING;
+  gboolean moved = transfer_is_moving (transfer);
 
   transfer->run->told_on = NULL;
   transfer->run->stale |= moved;

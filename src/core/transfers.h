@@ -122,6 +122,8 @@ typedef void (*TransfersAsk) (Transfer *transfer, gpointer user_data);
 void transfers_set_agent (Messenger *messenger, TransfersAsk ask, gpointer user_data);
 
 gboolean transfer_is_over (const Transfer *transfer);
+/* transfer_is_moving: bytes come or go, or are looked at. */
+gboolean transfer_is_moving (const Transfer *transfer);
 gboolean transfer_has_flag (const Transfer *transfer, TransferFlag flag); /* any of them */
 
 /* transfers_set_policy: what happens to @peer's offers. @limit: bytes that one of them may have to be taken without a question, 0: any; @folder: NULL: the setting's;

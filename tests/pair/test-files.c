@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "core/messenger-private.h"
-#include "core/transfers.h"
+#include "core/transfers-private.h"
 #include "pair.h"
 #include "transfer/reason.h"
 #include "tree.h"
@@ -305,6 +305,28 @@ test_pause (gconstpointer who)
   scene_close (&scene);
 }
 
+/* What a task still does while it ends is no progress: the last values stay. */
+static void
+test_no_tick_after_the_end (void)
+{
+  g_autoptr (GError) error = NULL;
+  gint64 transferred;
+  Scene scene;
+
+  begin_large (&scene);
+  side_wait (got (&scene)->row->transferred > 0);
+  transfers_cancel (scene.romeo->messenger, got (&scene), &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (got (&scene)->run->task);
+  transferred = got (&scene)->row->transferred;
+  got (&scene)->run->tick_bytes = 0; /* as if all had come since the last look */
+  transfer_tick (got (&scene));
+  g_assert_cmpint (got (&scene)->rate, ==, 0);
+  g_assert_cmpint (got (&scene)->ends, ==, 0);
+  g_assert_cmpint (got (&scene)->row->transferred, ==, transferred);
+  scene_close (&scene);
+}
+
 static void
 test_restart (gconstpointer who)
 {
@@ -522,6 +544,7 @@ main (int argc, char **argv)
   g_test_add_func ("/transfers/cancel/both", test_both_cancel);
   g_test_add_data_func ("/transfers/pause/sender", GINT_TO_POINTER (TRUE), test_pause);
   g_test_add_data_func ("/transfers/pause/receiver", GINT_TO_POINTER (FALSE), test_pause);
+  g_test_add_func ("/transfers/no-tick-after-the-end", test_no_tick_after_the_end);
   g_test_add_data_func ("/transfers/restart/sender", GINT_TO_POINTER (TRUE), test_restart);
   g_test_add_data_func ("/transfers/restart/receiver", GINT_TO_POINTER (FALSE), test_restart);
   g_test_add_func ("/transfers/away", test_away);
