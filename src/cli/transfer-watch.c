@@ -12,7 +12,6 @@ struct _TransferWatch
   TransferFunc func;
   gpointer     data;
   gboolean     all;
-  gboolean     quiet;
   GHashTable  *known; /* id (char *) → GVariant a{sv}, or NULL of one that was only added */
 };
 
@@ -62,12 +61,6 @@ transfer_watch_add (TransferWatch *watch, guint64 id)
     g_hash_table_insert (watch->known, g_steal_pointer (&key), NULL);
 }
 
-void
-transfer_watch_quiet (TransferWatch *watch)
-{
-  watch->quiet = TRUE;
-}
-
 GVariant *
 transfer_watch_peek (TransferWatch *watch, guint64 id)
 {
@@ -96,8 +89,7 @@ set_transfer (TransferWatch *watch, const char *id, GVariant *now)
   if (told)
     return;
   g_hash_table_insert (watch->known, g_strdup (id), g_variant_ref (kept));
-  if (!watch->quiet)
-    watch->func (kept, same ? TRANSFER_NEWS_PROGRESS : TRANSFER_NEWS_STATE, watch->data);
+  watch->func (kept, same ? TRANSFER_NEWS_PROGRESS : TRANSFER_NEWS_STATE, watch->data);
 }
 
 /* Properties of Transfer1 over what ListTransfers said; a new one, not floating. */
@@ -213,7 +205,6 @@ transfer_watch_refresh (TransferWatch *watch)
     fetch_one (watch, ids->pdata[i]);
   if (watch->all)
     fetch_open (watch);
-  watch->quiet = FALSE;
 }
 
 static gboolean

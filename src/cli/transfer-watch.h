@@ -25,9 +25,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (TransferWatch, transfer_watch_free)
 /* transfer_watch_add: of this one there will be news, the first at the next refresh; for who calls this never, of all. */
 void transfer_watch_add (TransferWatch *watch, guint64 id);
 
-/* transfer_watch_quiet: what the next refresh finds new is taken as known, so that it is not told. */
-void transfer_watch_quiet (TransferWatch *watch);
-
 /* transfer_watch_refresh: asks for all of them; when the connection is there, and when it is there again. */
 void transfer_watch_refresh (TransferWatch *watch);
 /* transfer_watch_signal: every signal of the daemon may be given here. */

@@ -420,10 +420,7 @@ run (Listen *listen, const char *const *from, GError **error)
   if (listen->presence)
     listen->watch = presence_watch_new (on_presence, listen);
   if (listen->transfers)
-    {
-      listen->files = transfer_watch_new (listen->client, on_transfer, listen);
-      transfer_watch_quiet (listen->files); /* what is there already is no news */
-    }
+    listen->files = transfer_watch_new (listen->client, on_transfer, listen);
   if (listen->manual)
     source = g_unix_fd_add (STDIN_FILENO, G_IO_IN | G_IO_HUP | G_IO_ERR, on_stdin, listen);
   client_follow (listen->client, on_signal, on_connected, listen);

@@ -231,6 +231,7 @@ def test_pause(stage):
     putting = start(romeo, 'put', 'juliet', path)
     theirs = offer(juliet)
     mine = putting.wait_line('^[0-9]+$').group()
+    until(juliet.listen(type='transfer'), theirs, 'offered')          # who comes late sees what is open
     romeo.cli('pause', mine)
     until(seen, mine, 'paused')
     juliet.cli('accept', theirs, '--to', inbox(juliet))
