@@ -233,46 +233,18 @@ run_to_end (Receiver *r)
   return incoming_move (r) && land (r) && has_something (r) && conclude (r);
 }
 
-/* Where nothing was given up: what the link says. */
-static void
-end_of_link (Receiver *r)
-{
-  const char *stopped = byte_task_stop_reason (r->task);
-
-  if (stopped != NULL) /* both may have had enough at the same moment */
-    receiving_give_up (r, BYTE_END_STOPPED, stopped, NULL);
-  switch (byte_link_end (r->link))
-    {
-    case LINK_PEER:
-      receiving_give_up (r, BYTE_END_PEER_STOPPED, r->talk.peer_reason, NULL);
-      break;
-    case LINK_PROTOCOL:
-      receiving_give_up (r, BYTE_END_FAILED, r->talk.reason, r->talk.trouble);
-      break;
-    case LINK_STALLED:
-      receiving_give_up (r, BYTE_END_CUT, REASON_STALLED, NULL);
-      break;
-    case LINK_UP: /* while it was not looked at */
-    case LINK_WOKEN:
-      receiving_give_up (r, BYTE_END_STOPPED, REASON_NONE, NULL);
-      break;
-    case LINK_BROKEN:
-    case LINK_CUT:
-      receiving_give_up (r, BYTE_END_CUT, REASON_CONNECTION_LOST, NULL);
-      break;
-    }
-}
-
 static void
 receiver_run (ByteTask *task, gpointer data)
 {
   Receiver *r = data;
+  TalkEnd end;
 
   r->task = task;
   talk_init (&r->talk, TALK_RECEIVER, r->link, byte_task_wake (task), byte_task_stop_flag (task));
   if (prepare (r))
     run_to_end (r);
-  end_of_link (r);
+  end = talk_end (&r->talk, byte_task_stop_reason (task));
+  receiving_give_up (r, end.end, end.reason, end.text);
   incoming_close (r);
   if (r->maker != NULL && r->outcome.end == BYTE_END_CUT)
     maker_finish (r->maker); /* it need not come again */

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "bytes/beneath.h"
 #include "bytes/bitmap.h"
 #include "bytes/manifest-file.h"
+#include "bytes/sources.h"
 #include "bytes/talk.h"
 #include "bytes/task-private.h"
 #include "transfer/reason.h"
@@ -20,13 +20,6 @@
 #define HASH_PIECE (256 * 1024)
 #define DATA_MIN 4096 /* a piece of a file that is split between two records is not smaller */
 #define AHEAD (4 * 1024 * 1024) /* bytes the disk is asked for before they are read; only of files larger than that */
-
-/* A top-level entry, opened when its turn comes. */
-typedef struct
-{
-  char *name, *path;
-  int fd; /* the caller's, or -1 */
-} Source;
 
 /* A folder on the way to the entry whose turn it is. */
 typedef struct
@@ -44,9 +37,7 @@ typedef struct
   Talk talk;
 
   ManifestFile *manifest; /* NULL: there was none */
-  GArray *sources;        /* Source */
-  GHashTable *by_name;    /* name → index + 1 in sources */
-  ScanLinks links;
+  Sources *sources;
   gboolean checksum, changed;
 
   gboolean resume;
@@ -54,11 +45,6 @@ typedef struct
   guint64 total; /* entries in the manifest, known once it was listed */
   guint64 had;   /* behind the last one that the receiver said it has */
   FrameBody partial; /* offset 0: none */
-
-  int root; /* of the source whose turn it is; -1: none */
-  char *root_name;
-  char *parent_path; /* the folder in it that was used last, below the root; NULL: none */
-  int parent;
 
   GArray *inside; /* Folder */
   guint64 entries, bytes; /* on this connection */
@@ -181,105 +167,7 @@ compare (Sender *s)
   return byte_link_end (s->link) == LINK_UP;
 }
 
-/* Sources ------------------------------------------------------------------------------------------------- */
-
-static const char *
-reason_of_errno (int code)
-{
-  if (code == ENOENT || code == ENOTDIR || code == ESTALE)
-    return REASON_SOURCE_GONE;
-  return code == ELOOP || code == EXDEV ? REASON_SOURCE_CHANGED : REASON_SOURCE_UNREADABLE;
-}
-
-static void
-close_root (Sender *s)
-{
-  if (s->root >= 0)
-    close (s->root);
-  if (s->parent >= 0)
-    close (s->parent);
-  s->root = s->parent = -1;
-  g_clear_pointer (&s->root_name, g_free);
-  g_clear_pointer (&s->parent_path, g_free);
-}
-
-static const Source *
-source_of (const Sender *s, const char *name)
-{
-  gsize i = GPOINTER_TO_SIZE (g_hash_table_lookup (s->by_name, name));
-
-  return i > 0 ? &g_array_index (s->sources, Source, i - 1) : NULL;
-}
-
-static int
-open_source (const Source *source, int flags)
-{
-  if (source == NULL || (source->fd < 0 && source->path == NULL))
-    {
-      errno = ENOENT;
-      return -1;
-    }
-  if (source->fd >= 0)
-    {
-      lseek (source->fd, 0, SEEK_SET); /* it may stand anywhere; a pipe stands where it is */
-      return fcntl (source->fd, F_DUPFD_CLOEXEC, 3);
-    }
-  return open (source->path, flags);
-}
-
-/* The folder that is sent under @name. */
-static int
-root_of (Sender *s, const char *name)
-{
-  if (s->root_name != NULL && strcmp (s->root_name, name) == 0)
-    return s->root;
-  close_root (s);
-  s->root = open_source (source_of (s, name), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (s->root >= 0)
-    s->root_name = g_strdup (name);
-  return s->root;
-}
-
-/* The folder that an entry is in, below the root; that of the one before most of the time. */
-static int
-parent_of (Sender *s, const char *inner, const char **name)
-{
-  const char *slash = strrchr (inner, '/');
-  gsize len = slash != NULL ? (gsize)(slash - inner) : 0;
-
-  *name = slash != NULL ? slash + 1 : inner;
-  if (s->parent_path != NULL && strncmp (s->parent_path, inner, len) == 0 && s->parent_path[len] == '\0')
-    return s->parent;
-  if (s->parent >= 0)
-    close (s->parent);
-  g_free (s->parent_path);
-  s->parent_path = g_strndup (inner, len);
-  if (s->links == SCAN_LINKS_FOLLOW && len > 0)
-    s->parent = openat (s->root, s->parent_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  else
-    s->parent = beneath_open (s->root, s->parent_path);
-  if (s->parent < 0)
-    g_clear_pointer (&s->parent_path, g_free);
-  return s->parent;
-}
-
-static int
-open_entry (Sender *s, const char *path)
-{
-  const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-  const char *slash = strchr (path, '/');
-  const char *name;
-  g_autofree char *top = NULL;
-  int parent;
-
-  if (slash == NULL)
-    return open_source (source_of (s, path), flags);
-  top = g_strndup (path, (gsize)(slash - path));
-  if (root_of (s, top) < 0)
-    return -1;
-  parent = parent_of (s, slash + 1, &name);
-  return parent < 0 ? -1 : openat (parent, name, flags | (s->links == SCAN_LINKS_FOLLOW ? 0 : O_NOFOLLOW));
-}
+/* Files --------------------------------------------------------------------------------------------------- */
 
 static gboolean
 is_as_listed (int fd, const Entry *entry)
@@ -293,8 +181,6 @@ is_as_listed (int fd, const Entry *entry)
   return S_ISREG (info.st_mode) && info.st_size == entry->size
          && (gint64)info.st_mtim.tv_sec * G_GINT64_CONSTANT (1000000000) + info.st_mtim.tv_nsec == entry->mtime_ns;
 }
-
-/* Files --------------------------------------------------------------------------------------------------- */
 
 static void
 hash_begin (Sender *s)
@@ -441,9 +327,9 @@ has_to_be_looked_at (const Sender *s, const Entry *entry)
 static int
 open_file (Sender *s, const Entry *entry, const char **reason)
 {
-  int fd = open_entry (s, entry->path);
+  int fd = sources_open (s->sources, entry->path);
 
-  *reason = fd < 0 ? reason_of_errno (errno) : REASON_NONE;
+  *reason = fd < 0 ? sources_reason (errno) : REASON_NONE;
   if (fd >= 0 && has_to_be_looked_at (s, entry) && !is_as_listed (fd, entry))
     *reason = REASON_SOURCE_CHANGED;
   if (fd >= 0 && entry->size < 0 && s->resume)
@@ -616,35 +502,6 @@ begin (Sender *s)
   return !body.resume || compare (s);
 }
 
-static void
-end_of_link (Sender *s)
-{
-  const char *stopped = byte_task_stop_reason (s->task);
-
-  if (stopped != NULL) /* both may have had enough at the same moment */
-    give_up (s, BYTE_END_STOPPED, stopped, NULL);
-  switch (byte_link_end (s->link))
-    {
-    case LINK_PEER:
-      give_up (s, BYTE_END_PEER_STOPPED, s->talk.peer_reason, NULL);
-      break;
-    case LINK_PROTOCOL:
-      give_up (s, BYTE_END_FAILED, s->talk.reason, s->talk.trouble);
-      break;
-    case LINK_STALLED:
-      give_up (s, BYTE_END_CUT, REASON_STALLED, NULL);
-      break;
-    case LINK_UP:
-    case LINK_WOKEN:
-      give_up (s, BYTE_END_STOPPED, REASON_NONE, NULL);
-      break;
-    case LINK_BROKEN:
-    case LINK_CUT:
-      give_up (s, BYTE_END_CUT, REASON_CONNECTION_LOST, NULL);
-      break;
-    }
-}
-
 static gboolean
 is_to_be_said (const ByteOutcome *outcome)
 {
@@ -655,6 +512,7 @@ static void
 sender_run (ByteTask *task, gpointer data)
 {
   Sender *s = data;
+  TalkEnd end;
 
   s->task = task;
   talk_init (&s->talk, TALK_SENDER, s->link, byte_task_wake (task), byte_task_stop_flag (task));
@@ -662,7 +520,8 @@ sender_run (ByteTask *task, gpointer data)
     give_up (s, BYTE_END_FAILED, REASON_FILE_ERROR, "the list of what is sent is gone");
   else if (begin (s) && move (s))
     verify (s);
-  end_of_link (s);
+  end = talk_end (&s->talk, byte_task_stop_reason (task));
+  give_up (s, end.end, end.reason, end.text);
   if (s->outcome.end == BYTE_END_DONE)
     byte_link_close (s->link, 0);
   else if (is_to_be_said (&s->outcome))
@@ -670,7 +529,7 @@ sender_run (ByteTask *task, gpointer data)
   s->outcome.bytes = s->progress.bytes;
   s->outcome.entries = s->progress.entries;
   s->outcome.wire = byte_link_wire (s->link);
-  close_root (s);
+  sources_rest (s->sources);
   talk_clear (&s->talk);
   g_clear_pointer (&s->link, byte_link_free);
   byte_task_tell (task, &s->outcome);
@@ -679,45 +538,18 @@ sender_run (ByteTask *task, gpointer data)
 /* Start --------------------------------------------------------------------------------------------------- */
 
 static void
-source_clear (gpointer data)
-{
-  Source *source = data;
-
-  g_free (source->name);
-  g_free (source->path);
-  if (source->fd >= 0)
-    close (source->fd);
-}
-
-static void
 sender_free (gpointer data)
 {
   Sender *s = data;
 
   byte_link_free (s->link);
   manifest_file_free (s->manifest);
-  g_hash_table_unref (s->by_name);
-  g_array_unref (s->sources);
+  sources_free (s->sources);
   bitmap_clear (&s->have);
   g_array_unref (s->inside);
   g_ptr_array_unref (s->outcome.failures);
   g_free ((char *)s->outcome.text);
   g_free (s);
-}
-
-static void
-take_sources (Sender *s, const SendJob *job)
-{
-  for (gsize i = 0; i < job->n_sources; i++)
-    {
-      const ByteSource *from = &job->sources[i];
-      Source source = { g_strdup (from->name), g_strdup (from->path), -1 };
-
-      if (from->fd >= 0)
-        source.fd = fcntl (from->fd, F_DUPFD_CLOEXEC, 3);
-      g_hash_table_insert (s->by_name, source.name, GSIZE_TO_POINTER (i + 1));
-      g_array_append_val (s->sources, source);
-    }
 }
 
 ByteTask *
@@ -727,14 +559,9 @@ sender_start (ByteLink *link, const SendJob *job, ByteTaskDone done, gpointer us
 
   s->link = link;
   s->manifest = manifest_file_open (job->manifest, NULL);
-  s->links = job->links;
   s->checksum = job->checksum;
   s->changed = job->changed;
-  s->root = s->parent = -1;
-  s->sources = g_array_new (FALSE, FALSE, sizeof (Source));
-  g_array_set_clear_func (s->sources, source_clear);
-  s->by_name = g_hash_table_new (g_str_hash, g_str_equal);
-  take_sources (s, job);
+  s->sources = sources_new (job->sources, job->n_sources, job->links);
   s->inside = g_array_new (FALSE, FALSE, sizeof (Folder));
   g_array_set_clear_func (s->inside, folder_clear);
   s->outcome.failures = byte_failures_new ();

@@ -162,3 +162,26 @@ talk_stop (Talk *talk, const char *reason)
   if (byte_link_last_words (talk->link, LIMIT_LAST_WORDS_MS) && talk_send (talk, FRAME_STOP, &body))
     byte_link_close (talk->link, LIMIT_LAST_WORDS_MS);
 }
+
+TalkEnd
+talk_end (const Talk *talk, const char *stopped)
+{
+  if (stopped != NULL)
+    return (TalkEnd){ BYTE_END_STOPPED, stopped, NULL };
+  switch (byte_link_end (talk->link))
+    {
+    case LINK_PEER:
+      return (TalkEnd){ BYTE_END_PEER_STOPPED, talk->peer_reason, NULL };
+    case LINK_PROTOCOL:
+      return (TalkEnd){ BYTE_END_FAILED, talk->reason, talk->trouble };
+    case LINK_STALLED:
+      return (TalkEnd){ BYTE_END_CUT, REASON_STALLED, NULL };
+    case LINK_BROKEN:
+    case LINK_CUT:
+      return (TalkEnd){ BYTE_END_CUT, REASON_CONNECTION_LOST, NULL };
+    case LINK_UP: /* it was woken while nobody looked at the link */
+    case LINK_WOKEN:
+      break;
+    }
+  return (TalkEnd){ BYTE_END_STOPPED, REASON_NONE, NULL };
+}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bytes/link-private.h"
+#include "bytes/task.h"
 #include "transfer/frame.h"
 
 /* Frames over a link, and when each side says that it still lives. */
@@ -34,6 +35,16 @@ gboolean talk_parse (Talk *talk, const Frame *frame, FrameBody *out);
 gboolean talk_protocol (Talk *talk, const char *trouble); /* the peer makes no sense; FALSE */
 gboolean talk_refuse (Talk *talk, const char *reason, const char *trouble); /* it does, but tries what must not be */
 gboolean talk_entry_error (Talk *talk, const GError *error); /* of manifest_parse() and its like */
+
+/* talk_end: how a side that did not give up by itself has ended. @stopped: why the user stops it, NULL: he does not; he comes first, as
+ * both may have had enough at the same moment. */
+typedef struct
+{
+  ByteEnd end;
+  const char *reason, *text; /* as in ByteOutcome; static, or @stopped */
+} TalkEnd;
+
+TalkEnd talk_end (const Talk *talk, const char *stopped);
 
 /* talk_listen: from now on a receiver looks too whether something came while it waits for the disk: nothing but STOP may. */
 void talk_listen (Talk *talk);
