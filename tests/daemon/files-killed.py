@@ -2,7 +2,9 @@
 """kill -9 at either end costs no more than what was under way: it goes on, or starts over when the source is another one now."""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
+import contextlib
 import os
+import sqlite3
 import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -65,6 +67,49 @@ def test_source_changed_meanwhile(stage):
     same(path, romeo.where('file'))
 
 
+DAY = 24 * 3600
+
+
+def age(person, *folders):
+    """All that @person's stopped daemon kept of transfers is a day older than it was: in the store, and on the disk."""
+    data = os.path.join(person.home, '.local', 'share', 'hearby')
+    with contextlib.closing(sqlite3.connect(os.path.join(data, 'hearby.db'))) as db, db:
+        equal(db.execute('UPDATE transfer SET created = created - ?1, changed = changed - ?1, expires = expires - ?1',
+                         [DAY * 1000000]).rowcount, 1)
+        db.execute('UPDATE peer SET last_seen = last_seen - ?', [DAY * 1000000])
+    for folder in (data, *folders):
+        for where, inner, names in os.walk(folder):
+            for path in [where] + [os.path.join(where, name) for name in names]:
+                status = os.lstat(path)
+                os.utime(path, ns=(status.st_atime_ns - DAY * 10**9, status.st_mtime_ns - DAY * 10**9), follow_symlinks=False)
+
+
+def test_a_day_later(stage):
+    """It goes on where it was, too."""
+    juliet, romeo = beside(stage)
+    host = juliet.person.host
+    slow_down(host, '80mbit', 'lo')
+    path = make_file(os.path.join(stage.folder, 'file'), 16 * MEGA)
+    romeo.take_all(juliet)
+    before = sent_bytes(host, 'lo')
+    out = juliet.send(romeo, path)
+    into = romeo.next()
+    into.wait_moved(8 * MEGA)
+    for files, folders in ((juliet, []), (romeo, [romeo.downloads])):
+        files.person.stop()
+        age(files.person, *folders)
+    for files in (juliet, romeo):
+        files.person.start()
+        files.reconnect()
+    for transfer in (out, into):
+        transfer.wait('complete')
+    spent = sent_bytes(host, 'lo') - before
+    if spent > 16 * MEGA * 1.05 + LOST:
+        raise Failed('%d bytes went over the link for %d' % (spent, 16 * MEGA))
+    romeo.wait_received('file')
+    same(path, romeo.where('file'))
+
+
 def test_after_the_last_byte(stage):
     """Whenever the receiver dies, there is one copy in the end."""
     juliet, romeo = beside(stage)
@@ -86,4 +131,4 @@ if __name__ == '__main__':
     if '--long' in sys.argv:
         sys.argv.remove('--long')
         os.environ['HEARBY_LONG'] = 'yes'
-    hearbytest.main(killed('sender'), killed('receiver'), test_source_changed_meanwhile, test_after_the_last_byte)
+    hearbytest.main(killed('sender'), killed('receiver'), test_source_changed_meanwhile, test_a_day_later, test_after_the_last_byte)
