@@ -1,9 +1,12 @@
 #!/usr/bin/python3
-"""An agent says what becomes of an offer: the newest one, once, and only as long as it is there."""
+"""An agent says what becomes of an offer: the newest one, once, and only as long as it is there.
+
+With --long one says nothing at all, for minutes."""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 import os
 import sys
+import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from hearbytest import AGENT, PEER, TRANSFER, BusError, equal, main
@@ -11,6 +14,7 @@ from messagebus import MessageBus
 from transfers import Pair, content_of, offers_of, properties
 
 PATH = '/agent'
+PATIENCE_OF_US = 300                            # LIMIT_AGENT_S
 
 
 class Agents(Pair):
@@ -256,6 +260,28 @@ def test_release(stage):
         equal((call.path, call.interface, call.args), (PATH, AGENT, [{}]))
 
 
+def test_silent(stage):
+    """Who says nothing is not waited for; as it has shown the question to somebody, it goes to that user and to no other agent."""
+    pair = Agents(stage)
+    older, silent = pair.agent(), pair.agent(True)
+    sent = pair.send()
+    path = asked(silent).args[0]
+    begin = time.monotonic()
+    call = silent.wait_call('Cancel', timeout=PATIENCE_OF_US + 60)
+    equal(call.args, [path, {}])
+    assert time.monotonic() - begin >= PATIENCE_OF_US - 1
+    not_asked(older)
+    pair.offer()
+    equal(properties(pair.romeo_bus, path)['State'], 'offered')
+    pair.accept(folder=pair.target())
+    equal(pair.wait_finished(sent), ['complete', ''])
+
+
 if __name__ == '__main__':
+    if '--long' in sys.argv:
+        sys.argv.remove('--long')
+        os.environ['HEARBY_LONG'] = 'yes'       # main() runs this file again
+    if 'HEARBY_LONG' in os.environ:
+        main(test_silent)
     main(test_yes_on_the_private_socket, test_yes_on_the_bus, test_yes_with_descriptors, test_no_and_neither, test_the_newest_is_asked,
          test_many_questions, test_answered_elsewhere, test_forgotten, test_one_for_each_connection, test_nobody_there, test_release)

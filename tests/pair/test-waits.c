@@ -9,7 +9,9 @@
 #include "clock.h"
 #include "core/bytestream.h"
 #include "core/session.h"
+#include "core/transfers.h"
 #include "secure/noise.h"
+#include "side.h"
 #include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 
@@ -476,6 +478,39 @@ test_bytestream (void)
   check_bytestream (bytestream_connect ("digest", remote, on_bytestream, &mute), &mute);
 }
 
+/* What is over can still be looked at for a while. */
+static void
+test_shown (void)
+{
+  Side *side = side_new ("juliet@pronto", SIDE_CLEAR);
+  TransferSource source = { "passwd", "/etc/passwd", -1 };
+  TransferOptions options = { 0 };
+  TransferFilter filter = { 0 };
+  g_autoptr (GPtrArray) history = NULL;
+  g_autoptr (GArray) ids = NULL;
+  g_autoptr (GError) error = NULL;
+  guint64 id;
+
+  side_see (side, "romeo@forza", 9, "txtvers=1", NULL);
+  messenger_allow_plaintext (side->messenger, side->peer, PLAINTEXT_ALLOW, &error);
+  g_assert_no_error (error);
+  ids = transfers_offer (side->messenger, &side->peer, 1, &source, 1, &options, &error);
+  g_assert_no_error (error);
+  id = g_array_index (ids, guint64, 0);
+  transfers_cancel (side->messenger, transfers_find (side->messenger, id), &error);
+  g_assert_no_error (error);
+  clock_move (LIMIT_TRANSFER_SHOWN_S * G_USEC_PER_SEC - 1);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_true (transfer_is_over (transfers_find (side->messenger, id)));
+  clock_move (1);
+  until (transfers_find (side->messenger, id) == NULL);
+  history = transfers_history (side->messenger, &filter, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (history->len, ==, 1);
+  side_free (side);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -504,5 +539,6 @@ main (int argc, char **argv)
   for (guint i = 0; i < G_N_ELEMENTS (table); i++)
     g_test_add (table[i].name, Scene, NULL, set_up, table[i].test, tear_down);
   g_test_add_func ("/waits/bytestream", test_bytestream);
+  g_test_add_func ("/waits/shown", test_shown);
   return g_test_run ();
 }
