@@ -538,7 +538,7 @@ messenger_announce (Messenger *messenger, gboolean *first)
 {
   g_autofree char *before = database_get (messenger->db, "announced");
 
-  *first = before == NULL && messenger->status != STATUS_OFFLINE;
+  *first = before == NULL && messenger->status != STATUS_OFFLINE && !g_str_equal (settings_get (messenger->settings, "discovery"), "off");
   if (*first)
     database_set (messenger->db, "announced", "yes", NULL);
   if (!messenger->on_air)

@@ -40,7 +40,7 @@ Database *messenger_database (Messenger *messenger);
 
 /* Presence ------------------------------------------------------------------------------------------------- */
 
-/* messenger_announce: on the air from now on, unless the status is offline. *@first: the first time ever. The name asked for. */
+/* messenger_announce: on the air from now on, unless the status is offline. *@first: the first time ever that a link is told. The name asked for. */
 const char *messenger_announce (Messenger *messenger, gboolean *first);
 gboolean    messenger_set_status (Messenger *messenger, Status status, const char *text, GError **error);
 Status      messenger_status (Messenger *messenger);

@@ -78,6 +78,9 @@ def test_on_the_air(stage):
     stop(person)
     equal(person.cli('peers').stderr, nobody)     # not even after a restart
     stop(person)
+    silent = stage.person(stage.lonely_host('forza'), 'romeo', start=False, discovery='off')
+    assert 'sees you' not in silent.cli('peers').stderr, 'who tells nobody is not seen'
+    stop(silent)
 
 
 def test_never(stage):
