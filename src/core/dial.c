@@ -74,10 +74,23 @@ add_sightings (GArray *targets, const Peer *peer, gboolean refused)
     }
 }
 
+/* The first @n go to the end: what cannot be reached at all must not be all that is left. */
+static void
+rotate (GArray *targets, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    {
+      DialerTarget target = g_array_index (targets, DialerTarget, 0);
+
+      g_array_remove_index (targets, 0);
+      g_array_append_val (targets, target);
+    }
+}
+
 /* Every address of the peer, those that refused us last, and from the second try on from every address of ours too: libpurple takes a
- * connection only from the one that it resolved, and closes others without a word. *@first: where to begin. */
+ * connection only from the one that it resolved, and closes others without a word. */
 static GArray *
-list_targets (Peer *peer, GPtrArray *sources, guint *first)
+list_targets (Peer *peer, GPtrArray *sources)
 {
   GArray *targets = g_array_new (FALSE, FALSE, sizeof (DialerTarget));
   gboolean fresh;
@@ -97,7 +110,8 @@ list_targets (Peer *peer, GPtrArray *sources, guint *first)
           g_ptr_array_add (sources, g_object_ref (g_ptr_array_index (others, k)));
         }
     }
-  *first = fresh ? 0 : peer->early_closes % targets->len; /* not the one again that was closed at once */
+  if (!fresh)
+    rotate (targets, peer->early_closes % targets->len); /* not the one again that was closed at once */
   return targets;
 }
 
@@ -108,11 +122,9 @@ dial_as (Messenger *messenger, Peer *peer, const SessionSetup *setup, const Sess
   if (peer_is_announced (peer))
     {
       g_autoptr (GPtrArray) sources = g_ptr_array_new_with_free_func (g_object_unref);
-      guint first;
-      g_autoptr (GArray) targets = list_targets (peer, sources, &first);
+      g_autoptr (GArray) targets = list_targets (peer, sources);
 
-      return session_dial (setup, peer->row->instance, peer, &g_array_index (targets, DialerTarget, first), targets->len - first, events,
-                           user_data);
+      return session_dial (setup, peer->row->instance, peer, &g_array_index (targets, DialerTarget, 0), targets->len, events, user_data);
     }
   /* whoever is there now: one who has another name than before would refuse to be called by that */
   return session_dial_host (setup, NULL, peer, peer->row->address, PEER_DEFAULT_PORT, events, user_data);

@@ -124,8 +124,18 @@ on_client_event (GSocketClient *client, GSocketClientEvent event, GSocketConnect
     g_socket_set_option (socket, IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, PREFER_SRC_PUBLIC, NULL);
 }
 
+/* One of the link alone is of the link of @remote. */
+static GSocketAddress *
+local_address (GInetAddress *source, GSocketAddress *remote)
+{
+  gboolean scoped = g_socket_address_get_family (remote) == G_SOCKET_FAMILY_IPV6 && g_inet_address_get_is_link_local (source);
+
+  return g_object_new (G_TYPE_INET_SOCKET_ADDRESS, "address", source, "scope-id",
+                       scoped ? g_inet_socket_address_get_scope_id (G_INET_SOCKET_ADDRESS (remote)) : 0, NULL);
+}
+
 static GSocketClient *
-client_new (GInetAddress *source)
+client_new (GInetAddress *source, GSocketAddress *remote)
 {
   GSocketClient *client = g_socket_client_new ();
 
@@ -134,7 +144,7 @@ client_new (GInetAddress *source)
   g_signal_connect (client, "event", G_CALLBACK (on_client_event), NULL);
   if (source != NULL)
     {
-      g_autoptr (GSocketAddress) local = g_inet_socket_address_new (source, 0);
+      g_autoptr (GSocketAddress) local = local_address (source, remote);
 
       g_socket_client_set_local_address (client, local);
     }
@@ -151,7 +161,7 @@ start_next (Dialer *dialer)
   if (dialer->started == dialer->n_attempts)
     return;
   attempt = dialer->attempts[dialer->started++];
-  client = client_new (attempt->source);
+  client = client_new (attempt->source, attempt->remote);
   if (dialer->started < dialer->n_attempts)
     {
       dialer->timer = g_timeout_source_new (LIMIT_RACE_MS);
@@ -199,7 +209,7 @@ Dialer *
 dialer_new_for_host (const char *host, guint16 default_port, DialerDone done, gpointer user_data)
 {
   Dialer *dialer = dialer_alloc (1, done, user_data);
-  g_autoptr (GSocketClient) client = client_new (NULL);
+  g_autoptr (GSocketClient) client = client_new (NULL, NULL);
 
   dialer->started = 1;
   g_socket_client_connect_to_host_async (client, host, default_port, dialer->cancellable, on_host_connected,

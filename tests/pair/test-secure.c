@@ -384,6 +384,32 @@ test_conflict_when_we_call (void)
   close_three (&all);
 }
 
+/* Who was turned away at every address of a peer tries all of them again: not for ever one that leads nowhere any more. */
+static void
+test_turned_away_everywhere (void)
+{
+  g_autoptr (Sighting) nobody = g_new0 (Sighting, 1);
+  Side *juliet = side_new ("juliet@pronto", SIDE_SECURE), *romeo = side_new ("romeo@forza", SIDE_SECURE);
+
+  nobody->instance = g_strdup (romeo->instance);
+  nobody->interface = 1;
+  nobody->family = G_SOCKET_FAMILY_IPV6;
+  nobody->address = g_inet_socket_address_new_from_string ("::1", 1);
+  nobody->txt = g_ptr_array_new ();
+  link_seen (nobody, juliet->messenger);
+  see_each_other (juliet, romeo);
+  g_assert_cmpuint (juliet->peer->sightings->len, ==, 2);
+  for (guint i = 0; i < juliet->peer->sightings->len; i++)
+    {
+      const Sighting *sighting = g_ptr_array_index (juliet->peer->sightings, i);
+
+      g_ptr_array_add (juliet->peer->refused, g_object_ref (sighting->address));
+    }
+  juliet->peer->early_closes = 1;
+  deliver (juliet, "juliet 1");
+  close_two (juliet, romeo);
+}
+
 /* Nothing is taken from him either. */
 static void
 test_conflict_when_he_calls (void)
@@ -755,6 +781,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pair/takes-a-known-name", test_takes_a_known_name);
   g_test_add_func ("/pair/looks-like", test_looks_like);
   g_test_add_func ("/pair/conflict/we-call", test_conflict_when_we_call);
+  g_test_add_func ("/pair/turned-away-everywhere", test_turned_away_everywhere);
   g_test_add_func ("/pair/conflict/he-calls", test_conflict_when_he_calls);
   g_test_add_func ("/pair/conflict/beside-the-real-one", test_conflict_beside_the_real_one);
   g_test_add_func ("/pair/conflict/accepted", test_conflict_accepted);
