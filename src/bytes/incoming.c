@@ -397,6 +397,7 @@ take_entry (Receiver *r, FrameBody *body)
     return talk_protocol (&r->talk, "the peer sent more than the one file it had announced");
   r->last = body->index;
   r->entries_came++;
+  r->progress.phase = BYTE_PHASE_MOVING;
   if (!receiving_announce (r, &body->entry))
     return FALSE;
   if (r->entries_came % SPACE_ENTRIES == 0 && !receiving_has_space (r, 0))

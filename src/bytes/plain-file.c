@@ -132,6 +132,7 @@ tell (Plain *plain, ByteEnd end, const char *reason)
                           .reason = reason,
                           .failures = plain->failures,
                           .paths = plain->paths,
+                          .phase = plain->progress.phase,
                           .bytes = plain->progress.bytes,
                           .entries = plain->progress.entries,
                           .wire = plain->progress.wire };

@@ -89,6 +89,7 @@ wait_for_confirm (Receiver *r)
 static void
 fill_outcome (Receiver *r)
 {
+  r->outcome.phase = r->progress.phase;
   r->outcome.bytes = r->progress.bytes;
   r->outcome.entries = r->progress.entries;
   r->outcome.wire = byte_link_wire (r->link);
@@ -229,7 +230,6 @@ run_to_end (Receiver *r)
   missing = r->size > 0 ? (guint64)r->size - MIN ((guint64)r->size, r->progress.bytes + (guint64)r->partial_size) : 0;
   if (!receiving_has_space (r, missing))
     return FALSE;
-  r->progress.phase = BYTE_PHASE_MOVING;
   return incoming_move (r) && land (r) && has_something (r) && conclude (r);
 }
 

@@ -404,6 +404,7 @@ move_other (Sender *s, guint32 index, const Entry *entry)
       g_array_append_val (s->inside, folder);
     }
   s->entries++;
+  s->progress.phase = BYTE_PHASE_MOVING;
   s->progress.entries++;
   return talk_send (&s->talk, FRAME_ENTRY, &body);
 }
@@ -429,7 +430,6 @@ move (Sender *s)
   gboolean goes_on = TRUE;
   FrameBody finish = { 0 };
 
-  s->progress.phase = BYTE_PHASE_MOVING;
   for (guint64 i = 0; goes_on; i++)
     {
       g_auto (Entry) entry = { 0 };
@@ -526,6 +526,7 @@ sender_run (ByteTask *task, gpointer data)
     byte_link_close (s->link, 0);
   else if (is_to_be_said (&s->outcome))
     talk_stop (&s->talk, s->outcome.reason);
+  s->outcome.phase = s->progress.phase;
   s->outcome.bytes = s->progress.bytes;
   s->outcome.entries = s->progress.entries;
   s->outcome.wire = byte_link_wire (s->link);

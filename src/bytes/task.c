@@ -201,16 +201,16 @@ byte_task_is_confirmed (const ByteTask *task)
 void
 byte_task_set_progress (ByteTask *task, const ByteProgress *progress)
 {
-  __atomic_store_n (&task->progress.phase, (guint)progress->phase, __ATOMIC_RELAXED);
   __atomic_store_n (&task->progress.bytes, progress->bytes, __ATOMIC_RELAXED);
   __atomic_store_n (&task->progress.entries, progress->entries, __ATOMIC_RELAXED);
   __atomic_store_n (&task->progress.wire, progress->wire, __ATOMIC_RELAXED);
+  __atomic_store_n (&task->progress.phase, (guint)progress->phase, __ATOMIC_RELEASE); /* with a phase come the bytes of its begin */
 }
 
 void
 byte_task_progress (ByteTask *task, ByteProgress *out)
 {
-  out->phase = (BytePhase)__atomic_load_n (&task->progress.phase, __ATOMIC_RELAXED);
+  out->phase = (BytePhase)__atomic_load_n (&task->progress.phase, __ATOMIC_ACQUIRE);
   out->bytes = __atomic_load_n (&task->progress.bytes, __ATOMIC_RELAXED);
   out->entries = __atomic_load_n (&task->progress.entries, __ATOMIC_RELAXED);
   out->wire = __atomic_load_n (&task->progress.wire, __ATOMIC_RELAXED);

@@ -10,7 +10,7 @@ typedef struct _ByteTask ByteTask;
 
 typedef enum
 {
-  BYTE_PHASE_COMPARING, /* what is there already: lists, and the hash of what was received of a file */
+  BYTE_PHASE_COMPARING, /* what is there already: lists, and the hash of what was received of a file; bytes does not count all of it yet */
   BYTE_PHASE_MOVING,
   BYTE_PHASE_VERIFYING, /* all moved: syncing, renaming, or waiting for the other side to do it */
 } BytePhase;
@@ -53,7 +53,8 @@ typedef struct
   GPtrArray *failures; /* ByteFailure */
   guint64 n_failures;  /* all of them */
   GPtrArray *paths;    /* receiver, from LANDED on: char *, the final names in the folder, one for each top-level entry that is there */
-  guint64 bytes;       /* as in ByteProgress, at the end */
+  BytePhase phase;     /* as in ByteProgress, at the end */
+  guint64 bytes;
   guint64 entries;
   guint64 wire;
   gboolean restarted;  /* part of a file was there, but was not the same: it came again from its begin */

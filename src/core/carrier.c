@@ -25,7 +25,8 @@ end_reason (const Transfer *transfer, guint64 n_failures)
 void
 carrier_take_outcome (Transfer *transfer, const ByteOutcome *outcome)
 {
-  transfer->row->transferred = (gint64) outcome->bytes;
+  if (outcome->phase != BYTE_PHASE_COMPARING)
+    transfer->row->transferred = (gint64) outcome->bytes;
   if (outcome->restarted)
     transfer_set_flag (transfer, TRANSFER_RESTARTED, TRUE);
   g_free (transfer->text);

@@ -400,6 +400,8 @@ transfer_tick (Transfer *transfer)
   if (!transfer_is_moving (transfer))
     return; /* what its task still does is no progress */
   byte_task_progress (transfer->run->task, &progress);
+  if (progress.phase == BYTE_PHASE_COMPARING)
+    return; /* what is there is counted anew: it is as far as it was */
   transfer->row->transferred = progress.bytes;
   set_rate (transfer, g_get_monotonic_time ());
   if (progress.phase == BYTE_PHASE_VERIFYING && transfer->row->state == TRANSFER_ACTIVE)
