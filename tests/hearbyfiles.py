@@ -124,8 +124,12 @@ class Files:
         return sorted(os.listdir(self.downloads))
 
     def wait_received(self, *names):
-        """Until that is all: what is left of a transfer goes behind its end."""
+        """Until that is all."""
         wait_names(self.downloads, names)
+
+    def wait_settled(self):
+        """Until nothing in downloads belongs to a transfer any more."""
+        wait_listed(self.downloads, lambda found: not any(name.endswith('.part') for name in found), 'whole files only')
 
     def where(self, name):
         return os.path.join(self.downloads, name)
@@ -135,7 +139,7 @@ def meet(one, other):
     """They said hello, so they are pinned to each other."""
     for me, you in ((one, other), (other, one)):
         me.bus.wait_peer(you.person, Online=True)
-        me.person.send(you.person, 'hello', '--wait=delivered', '--timeout=15')
+        me.person.send(you.person, 'hello', '--wait=delivered')
     return one, other
 
 
@@ -197,18 +201,23 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _IN_ANY_NAME = 0x40 | 0x80 | 0x100 | 0x200                           # moved from, moved to, created, deleted
 
 
-def wait_names(folder, names):
-    """Until @folder holds just @names."""
+def wait_listed(folder, accept, what):
+    """Until accept(names in @folder)."""
     deadline = time.monotonic() + PATIENCE
     watch = _libc.inotify_init()
     try:
         _libc.inotify_add_watch(watch, os.fsencode(folder), _IN_ANY_NAME)
-        while sorted(os.listdir(folder)) != sorted(names):
+        while not accept(os.listdir(folder)):
             if not select.select([watch], [], [], max(0, deadline - time.monotonic()))[0]:
-                raise Failed('%s holds %r, not %r' % (folder, sorted(os.listdir(folder)), sorted(names)))
+                raise Failed('%s holds %r, not %s' % (folder, sorted(os.listdir(folder)), what))
             os.read(watch, 65536)
     finally:
         os.close(watch)
+
+
+def wait_names(folder, names):
+    """Until @folder holds just @names: what is left of a transfer goes behind its end."""
+    wait_listed(folder, lambda found: sorted(found) == sorted(names), sorted(names))
 
 
 # Networks
@@ -219,7 +228,10 @@ def sent_bytes(host, device='eth0'):
     return json.loads(host.run('ip', '-j', '-s', 'link', 'show', 'dev', device))[0]['stats64']['tx']['bytes']
 
 
-def slow_down(host, rate, device='eth0'):
+SLOW = '8mbit'              # so that what a test does while bytes move is done before they are through, on a busy machine too
+
+
+def slow_down(host, rate=SLOW, device='eth0'):
     """@rate: as tc writes it, '200mbit'; what the host sends from now on."""
     host.run('tc', 'qdisc', 'replace', 'dev', device, 'root', 'tbf', 'rate', rate, 'burst', '256k', 'latency', '50ms')
 
@@ -227,6 +239,11 @@ def slow_down(host, rate, device='eth0'):
 def firewall(host, rules):
     """nft's words for one table, replaced as a whole."""
     host.run('nft', '-f', '-', input=('table inet test {}\ndelete table inet test\ntable inet test {\n%s\n}\n' % rules).encode())
+
+
+def hurry(host, device='eth0'):
+    """After slow_down(): the rest need not take long."""
+    slow_down(host, '10gbit', device)
 
 
 def no_calls_to(host, port=5298):

@@ -21,8 +21,8 @@ def offer(stage, juliet, romeo, size=1000, name='file'):
 
 def running(stage, juliet, romeo):
     """One of which bytes move."""
-    slow_down(juliet.person.host, '80mbit', 'lo')
-    out, into = offer(stage, juliet, romeo, 64 * MEGA)
+    slow_down(juliet.person.host, device='lo')
+    out, into = offer(stage, juliet, romeo, 32 * MEGA)
     into.wait('offered')
     into.accept(romeo.downloads)
     for transfer in (out, into):

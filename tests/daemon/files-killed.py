@@ -9,12 +9,12 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
-from hearbyfiles import beside, make_file, same, sent_bytes, slow_down
+from hearbyfiles import SLOW, beside, hurry, make_file, same, sent_bytes, slow_down
 from hearbytest import Failed, equal
 
 MEGA = 1 << 20
 LONG = '--long' in sys.argv or 'HEARBY_LONG' in os.environ
-SIZE, RATE = (1024 * MEGA, '1600mbit') if LONG else (32 * MEGA, '80mbit')
+SIZE, RATE = (1024 * MEGA, '1600mbit') if LONG else (32 * MEGA, SLOW)
 LOST = 2 * MEGA                                                      # at most, each time: what buffers hold, and what is told late
 
 
@@ -31,11 +31,12 @@ def killed(who):
         into = romeo.next()
         victim, transfer = (juliet, out) if who == 'sender' else (romeo, into)
         for _ in range(5):
-            transfer.wait_moved(SIZE // 10, timeout=60)
+            transfer.wait_moved(SIZE // 40)
             victim.person.kill()
             victim.person.start()
             victim.reconnect()
-        out.wait('complete', timeout=120)
+        hurry(host, 'lo')
+        out.wait('complete')
         into.wait('complete')
         spent = sent_bytes(host, 'lo') - before
         hearbytest.diag('%d bytes for %d: %.3f' % (spent, SIZE, spent / SIZE))
@@ -50,7 +51,7 @@ def killed(who):
 def test_source_changed_meanwhile(stage):
     """Nothing of the old one gets into the new one."""
     juliet, romeo = beside(stage)
-    slow_down(juliet.person.host, '80mbit', 'lo')
+    slow_down(juliet.person.host, device='lo')
     path = make_file(os.path.join(stage.folder, 'file'), 8 * MEGA)
     romeo.take_all(juliet)
     out = juliet.send(romeo, path)
@@ -58,10 +59,11 @@ def test_source_changed_meanwhile(stage):
     into.wait_moved(2 * MEGA)
     juliet.person.kill()
     make_file(path, 8 * MEGA, seed='another')
+    hurry(juliet.person.host, 'lo')
     juliet.person.start()
     juliet.reconnect()
     for transfer in (out, into):
-        values = transfer.until(lambda values: values['State'] == 'complete', 'complete', timeout=60)
+        values = transfer.until(lambda values: values['State'] == 'complete', 'complete')
         equal(values['Reason'], 'restarted')
     romeo.wait_received('file')
     same(path, romeo.where('file'))
@@ -122,7 +124,7 @@ def test_after_the_last_byte(stage):
         romeo.person.kill()
         romeo.person.start()
         romeo.reconnect()
-        out.wait('complete', timeout=60)
+        out.wait('complete')
         same(path, romeo.where('file %d' % i))
         romeo.wait_received(*['file %d' % n for n in range(i + 1)])
 

@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
 from hearbybus import BusError
-from hearbyfiles import beside, make_file, same, slow_down
+from hearbyfiles import beside, hurry, make_file, same, slow_down
 from hearbytest import Failed
 
 MEGA = 1 << 20
@@ -18,7 +18,7 @@ MEGA = 1 << 20
 def paused_by(sender):
     def run(stage):
         juliet, romeo = beside(stage)
-        slow_down(juliet.person.host, '80mbit', 'lo')
+        slow_down(juliet.person.host, device='lo')
         path = make_file(os.path.join(stage.folder, 'file'), 16 * MEGA)
         out = juliet.send(romeo, path)
         into = romeo.next()
@@ -26,7 +26,7 @@ def paused_by(sender):
         into.accept(romeo.downloads)
         mine, theirs = (out, into) if sender else (into, out)
         for _ in range(3):
-            mine.wait_moved(MEGA)
+            mine.wait_moved(MEGA // 2)
             mine.call('Pause')
             mine.wait('paused', 'paused')
             before = theirs.wait('paused', 'peer-paused')['Transferred']
@@ -34,7 +34,8 @@ def paused_by(sender):
             after = theirs.wait('active')['Transferred']
             if after < before // 2:
                 raise Failed('it began again: %d, then %d' % (before, after))
-        out.wait('complete', timeout=60)
+        hurry(juliet.person.host, 'lo')
+        out.wait('complete')
         into.wait('complete')
         romeo.wait_received('file')
         same(path, romeo.where('file'))
@@ -44,13 +45,13 @@ def paused_by(sender):
 def test_by_both(stage):
     """It goes on when both want it to."""
     juliet, romeo = beside(stage)
-    slow_down(juliet.person.host, '80mbit', 'lo')
+    slow_down(juliet.person.host, device='lo')
     path = make_file(os.path.join(stage.folder, 'file'), 8 * MEGA)
     out = juliet.send(romeo, path)
     into = romeo.next()
     into.wait('offered')
     into.accept(romeo.downloads)
-    out.wait_moved(MEGA)
+    out.wait_moved(MEGA // 2)
     out.call('Pause')
     into.wait('paused', 'peer-paused')
     into.call('Pause')
@@ -58,6 +59,7 @@ def test_by_both(stage):
     for transfer in (out, into):
         with contextlib.suppress(BusError):                          # for the first one it is not over
             transfer.call('Resume')
+    hurry(juliet.person.host, 'lo')
     out.wait('complete')
     into.wait('complete')
     same(path, romeo.where('file'))

@@ -52,7 +52,7 @@ def test_same_key_same_transfer(stage):
     equal(juliet.send(romeo, path, id='backup').path, out.path)
     out.wait('complete')
     equal(juliet.send(romeo, path, id='backup').path, out.path)
-    equal(romeo.received(), ['file'])
+    romeo.wait_received('file')
 
 
 def test_offer_outlives_a_restart(stage):
@@ -67,7 +67,7 @@ def test_offer_outlives_a_restart(stage):
     romeo.reconnect()
     into.wait('offered')
     into.accept(romeo.downloads)
-    out.wait('complete', timeout=60)
+    out.wait('complete')
     same(path, romeo.where('file'))
 
 

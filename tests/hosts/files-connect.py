@@ -20,7 +20,7 @@ def move(stage, juliet, romeo, size):
     romeo.take_all(juliet)
     out = juliet.send(romeo, path)
     into = romeo.next()
-    out.wait('complete', timeout=60)
+    out.wait('complete')
     into.wait('complete')
     romeo.wait_received('file')
     same(path, romeo.where('file'))
@@ -52,8 +52,8 @@ def test_a_folder_through_the_stream(stage):
         make_file(os.path.join(top, 'file %d' % i), i * 10)
     romeo.take_all(juliet)
     out = juliet.send(romeo, top)
-    juliet.person.send(romeo.person, 'meanwhile', '--wait=delivered', '--timeout=15')
-    out.wait('complete', timeout=60)
+    juliet.person.send(romeo.person, 'meanwhile', '--wait=delivered')
+    out.wait('complete')
     equal(describe(romeo.where('folder')), describe(top))
 
 

@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
-from hearbyfiles import make_file, on_hosts, same, slow_down
+from hearbyfiles import hurry, make_file, on_hosts, same, slow_down
 from hearbytest import equal
 
 MEGA = 1 << 20
@@ -15,7 +15,7 @@ MEGA = 1 << 20
 
 def test_silent_link(stage):
     juliet, romeo = on_hosts(stage, ipv6=False)
-    slow_down(juliet.person.host, '80mbit')
+    slow_down(juliet.person.host)
     path = make_file(os.path.join(stage.folder, 'file'), 16 * MEGA)
     romeo.take_all(juliet)
     out = juliet.send(romeo, path)
@@ -23,10 +23,11 @@ def test_silent_link(stage):
     into.wait_moved(MEGA)
     juliet.person.host.link.cut()
     for transfer in (out, into):
-        values = transfer.until(lambda values: values['State'] == 'waiting-peer', 'waiting', timeout=60)
+        values = transfer.until(lambda values: values['State'] == 'waiting-peer', 'waiting', timeout=2 * hearbytest.PATIENCE)
         equal(values['Reason'] in ('stalled', 'connection-lost'), True, values['Reason'])
+    hurry(juliet.person.host)
     juliet.person.host.link.heal()
-    out.wait('complete', timeout=120)
+    out.wait('complete', timeout=2 * hearbytest.PATIENCE)
     into.wait('complete')
     same(path, romeo.where('file'))
 
