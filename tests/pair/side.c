@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "core/messenger-private.h"
+#include "net/deadline.h"
 
 static gboolean
 on_bound (gpointer user_data)
@@ -235,6 +236,18 @@ side_state (Side *side, guint64 seq)
 
   g_assert_nonnull (row);
   return row->state;
+}
+
+void
+side_expire (Side *side, guint64 seq)
+{
+  g_autofree char *sql = g_strdup_printf ("UPDATE message SET expires = 1 WHERE seq = %" G_GUINT64_FORMAT, seq);
+  sqlite3_stmt *stmt = database_prepare_once (side->db, sql);
+
+  g_assert_cmpint (sqlite3_step (stmt), ==, SQLITE_DONE);
+  sqlite3_finalize (stmt);
+  turn_flush (messenger_turn (side->messenger));
+  deadline_set (side->messenger->expiry, g_get_monotonic_time ());
 }
 
 /* All messages of one direction, over as many answers as it takes. */

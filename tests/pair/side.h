@@ -64,6 +64,8 @@ void side_meet (Side *a, Side *b);
 
 guint64      side_send (Side *side, const char *text);
 MessageState side_state (Side *side, guint64 seq);
+/* side_expire: its time has come, and it is seen in the main loop. */
+void         side_expire (Side *side, guint64 seq);
 /* side_all_delivered: of everything that @side sent. */
 gboolean side_all_delivered (Side *side);
 /* side_check_received: exactly "@prefix 1" … "@prefix @n", in order, by the signals and in the store. */

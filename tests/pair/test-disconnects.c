@@ -125,16 +125,11 @@ static void
 test_never_acknowledged (void)
 {
   guint spoilt = 0;
-  SendOptions options = { .expire_s = 3 };
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GArray) seqs = NULL;
   guint64 seq;
   Pair pair;
 
   pair_open (&pair, SIDE_CLEAR, PROXY_WHOLE, spoil_receipts, &spoilt);
-  seqs = messenger_send (pair.juliet->messenger, &pair.juliet->peer, 1, "juliet 1", &options, &error);
-  g_assert_no_error (error);
-  seq = g_array_index (seqs, guint64, 0);
+  seq = side_send (pair.juliet, "juliet 1");
   for (guint streams = 1; streams <= 3; streams++)
     {
       side_wait (spoilt >= streams);
@@ -143,6 +138,7 @@ test_never_acknowledged (void)
       proxy_cut (pair.to_juliet);
       hurry (pair.juliet, pair.to_romeo);
     }
+  side_expire (pair.juliet, seq);
   side_wait (side_state (pair.juliet, seq) == MESSAGE_EXPIRED);
   g_assert_cmpuint (spoilt, <=, all_connections (&pair)); /* one try for each stream */
   g_assert_cmpuint (pair.juliet->peer->queued, ==, 0);

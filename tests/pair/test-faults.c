@@ -108,17 +108,6 @@ spoil_receipts (char *bytes, gsize len, gpointer user_data)
   return PROXY_PASS;
 }
 
-static guint64
-send_expiring (Side *side, const char *text, gint64 seconds)
-{
-  SendOptions options = { .expire_s = seconds };
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GArray) seqs = messenger_send (side->messenger, &side->peer, 1, text, &options, &error);
-
-  g_assert_no_error (error);
-  return g_array_index (seqs, guint64, 0);
-}
-
 /* A receipt for what expired, and receipts twice, do not count for what still waits. */
 static void
 test_late_receipts (void)
@@ -130,7 +119,8 @@ test_late_receipts (void)
 
   open_one_way (&pair, spoil_receipts, &spoilt);
   waiting = side_send (pair.juliet, "romeo 1");
-  expired = send_expiring (pair.juliet, "romeo 2", 1);
+  expired = side_send (pair.juliet, "romeo 2");
+  side_expire (pair.juliet, expired);
   side_wait (side_state (pair.juliet, expired) == MESSAGE_EXPIRED);
   g_assert_cmpuint (pair.juliet->peer->queued, ==, 1);
   row = messages_get (pair.juliet->db, expired);
@@ -157,9 +147,9 @@ test_expiry_on_full_disk (void)
   open_one_way (&pair, spoil_receipts, &spoilt);
   side_send (pair.juliet, "romeo 1");
   side_wait (spoilt > 0);
-  seq = send_expiring (pair.juliet, "romeo 2", 1);
+  seq = side_send (pair.juliet, "romeo 2");
   side_wait (side_state (pair.juliet, seq) == MESSAGE_SENT && spoilt > 1);
-  turn_flush (messenger_turn (pair.juliet->messenger));
+  side_expire (pair.juliet, seq);
   set_full (pair.juliet, TRUE);
   before = failures;
   side_wait (failures > before);
