@@ -11,7 +11,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
 from couple import couple
-from files import inbox, make, offer, pinned, read, run, start, transfer, tree, trusting, until
+from files import inbox, make, offer, pinned, read, run, start, transfer, tree, trusting, until, wait_connected
+from hearbyfiles import wait_names
 from hearbytest import equal
 
 
@@ -152,6 +153,7 @@ def test_away(stage):
     id = romeo.cli('put', 'juliet', '--wait=queued', path).stdout.strip()
     equal(romeo.cli('put', 'juliet', '--wait=none', make(romeo, 'none.txt')).stdout, '')
     waiting = start(romeo, 'wait', 'transfer', id)
+    wait_connected(romeo, 1)
     late = romeo.cli('put', 'juliet', '--expire=1', make(romeo, 'expired.txt'), check=1)
     equal(transfer(romeo, late.stdout.strip())['reason'], 'expired')
     romeo.stop()
@@ -277,7 +279,7 @@ def test_interrupt_of_the_receiver(stage):
     until(events, id, 'active')
     accepting.kill(2)
     equal((accepting.wait_exit(), putting.wait_exit()), (130, 9))
-    equal(tree(inbox(juliet)), [])
+    wait_names(inbox(juliet), [])
 
 
 def test_interrupt_twice(stage):
@@ -301,7 +303,7 @@ def test_stdin_and_stdout(stage):
         taking = subprocess.Popen(juliet.host.argv(hearbytest.HEARBY, 'wait', 'offer', '--accept=-', '--name', '*.bin'),
                                   env=juliet.environment(), stdout=out)
         done = run(romeo, 'put', 'juliet', '--name', 'x.bin', '-', stdin=None, input=data)
-    equal((done.returncode, taking.wait(30), read(path) == data), (0, 0, True))
+    equal((done.returncode, taking.wait(hearbytest.PATIENCE), read(path) == data), (0, 0, True))
     putting = start(romeo, 'put', 'juliet', make(romeo, 'photos/a'), os.path.join(romeo.home, 'photos'))
     juliet.cli('accept', offer(juliet), '-', check=1)                 # not a single file
     putting.kill(2)
@@ -351,7 +353,7 @@ def test_odd_sources(stage):
     script = ('cd "$HOME" && %s put juliet link.txt linked && cd real && %s put juliet . && %s put juliet --name=none.txt - </dev/null'
               ' && %s put juliet --name=some.txt <(echo some)').replace('%s', hearbytest.HEARBY)
     done = subprocess.run(romeo.host.argv('bash', '-c', script), env=romeo.environment(), stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=60)
+                          text=True, timeout=hearbytest.PATIENCE)
     equal(done.returncode, 0, done.stderr)
     equal(tree(inbox(juliet)), ['link.txt', 'linked', 'linked/name.txt', 'none.txt', 'real', 'real/name.txt', 'some.txt'])
     equal([read(inbox(juliet), name) for name in ('link.txt', 'none.txt', 'some.txt')], [b'real', b'', b'some\n'])

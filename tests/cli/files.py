@@ -3,7 +3,9 @@
 
 import json
 import os
+import re
 import subprocess
+import time
 
 import hearbytest
 from couple import couple
@@ -64,7 +66,16 @@ def start(person, *args, **options):
 def offer(receiver, sender=None):
     """Waits for an offer; its id."""
     more = ['--from', sender.instance] if sender else []
-    return receiver.cli('wait', 'offer', '--trust=any', '--timeout=30', *more).stdout.strip()
+    return receiver.cli('wait', 'offer', '--trust=any', '--timeout=%d' % hearbytest.PATIENCE, *more).stdout.strip()
+
+
+def wait_connected(person, count):
+    """Until so many programs are connected to the daemon: then they do not start one where it ends."""
+    with open(os.path.join(person.home, '.local/share/hearby/lock')) as file:
+        path = file.readline().strip().removeprefix('unix:path=')
+    deadline = time.monotonic() + hearbytest.PATIENCE
+    while len(re.findall(r' 03 +\d+ %s$' % re.escape(path), person.host.run('cat', '/proc/net/unix'), re.M)) < count:
+        assert time.monotonic() < deadline, 'too few are connected'
 
 
 def until(events, id, state):
@@ -75,7 +86,7 @@ def until(events, id, state):
 def run(person, *args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **options):
     """A verb with raw bytes: a CompletedProcess."""
     return subprocess.run(person.host.argv(hearbytest.HEARBY, *args), env=person.environment(), stdin=stdin, stdout=stdout,
-                          stderr=subprocess.PIPE, timeout=60, **options)
+                          stderr=subprocess.PIPE, timeout=hearbytest.PATIENCE, **options)
 
 
 def lines(text):

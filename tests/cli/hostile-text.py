@@ -91,6 +91,7 @@ def test_files(stage):
     id = offer(romeo)
     events.wait_for({'state': 'offered'})
     listening = Terminal(romeo, 'listen', '--type=transfer')
+    listening.expect('offer')
     for person, at in ((romeo, id), (juliet, putting.wait_line('^[0-9]+$').group())):
         for args in (['transfers'], ['transfers', at], ['transfers', '-t'], ['transfers', '--json'], ['transfers', '-t', '-f', 'what,name,path']):
             shown = person.cli(*args).stdout

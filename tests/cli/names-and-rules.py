@@ -156,7 +156,7 @@ def test_trace(stage):
     file = os.path.join(romeo.home, 'trace.xml')
     shown = romeo.host.popen(hearbytest.HEARBY, 'trace', 'juliet', env=romeo.environment())
     written = romeo.host.popen(hearbytest.HEARBY, 'trace', 'juliet', '--output', file, env=romeo.environment())
-    watch = romeo.host.popen('tail', '-F', '-n', '+1', file)
+    watch = romeo.host.popen('tail', '-F', '-n', '+1', file, merge=False)  # and not that there is no such file yet
     while not shown.lines or not watch.lines: # nobody sees when a trace has begun
         romeo.cli('send', 'juliet', 'look', '--wait=delivered')
         watch.wait_change(len(watch.lines), 1)

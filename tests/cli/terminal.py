@@ -12,6 +12,9 @@ import time
 import hearbytest
 
 
+END = '\x1c'                                     # that nobody says
+
+
 class Terminal:
     """A verb at a terminal of 60 columns."""
 
@@ -39,7 +42,8 @@ class Terminal:
             self.text += os.read(self.master, 65536).decode('utf-8', 'replace')
 
     def wait(self):
-        """Its exit status. What it says is read meanwhile: a terminal that is full would keep it from ending."""
+        """Its exit status; all that it said has been read then. It is read meanwhile, too: a terminal that is full would keep it from
+        ending."""
         deadline = time.monotonic() + hearbytest.PATIENCE
         ended = os.pidfd_open(self.process.pid)
         ready = []
@@ -48,4 +52,11 @@ class Terminal:
             if self.master in ready:
                 self.text += os.read(self.master, 65536).decode('utf-8', 'replace')
         os.close(ended)
-        return self.process.wait(0)
+        status = self.process.wait(0)
+        os.write(self.slave, END.encode())        # a terminal hands on what it was given when it gets to it, but in order
+        while not self.text.endswith(END):
+            if not select.select([self.master], [], [], max(0, deadline - time.monotonic()))[0]:
+                raise hearbytest.Failed('the terminal keeps what it was given:\n%r' % self.text)
+            self.text += os.read(self.master, 65536).decode('utf-8', 'replace')
+        self.text = self.text.removesuffix(END)
+        return status

@@ -3,27 +3,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 import os
-import re
 import sys
-import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
 from couple import couple
+from files import wait_connected
 from hearbytest import equal
 
 
 def waiting(person, *args):
     return person.host.popen(hearbytest.HEARBY, 'wait', *args, env=person.environment())
-
-
-def wait_connected(person, count):
-    """Until so many programs are connected to the daemon: then they do not start one where it ends."""
-    with open(os.path.join(person.home, '.local/share/hearby/lock')) as file:
-        path = file.readline().strip().removeprefix('unix:path=')
-    deadline = time.monotonic() + hearbytest.PATIENCE
-    while len(re.findall(r' 03 +\d+ %s$' % re.escape(path), person.host.run('cat', '/proc/net/unix'), re.M)) < count:
-        assert time.monotonic() < deadline, 'too few are connected'
 
 
 def send_until(juliet, process, body, to='romeo'):
