@@ -30,7 +30,7 @@ typedef enum
   BYTE_END_DONE,         /* both sides know: complete, but for what is in failures */
   BYTE_END_CUT,          /* no connection any more; reason connection-lost or stalled */
   BYTE_END_STOPPED,      /* by byte_task_stop(); reason as given there */
-  BYTE_END_PEER_STOPPED, /* reason: as the peer said, "protocol" where that is none we know */
+  BYTE_END_PEER_STOPPED, /* reason: the peer's, as it means it to us ("paused" is "peer-paused"); "protocol" where we know none such */
   BYTE_END_NO_SPACE,     /* receiver: reason no-space, what came is kept; the sender sees PEER_STOPPED no-space */
   BYTE_END_FAILED,       /* cannot be continued: reason unsafe-name, unsafe-link, protocol, file-error, access-denied, too-large … */
 } ByteEnd;

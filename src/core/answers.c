@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <sodium.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "core/legacy.h"
 #include "core/transfers-private.h"
-#include "net/deadline.h"
 #include "transfer/reason.h"
 #include "xmpp/ns.h"
 

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "base/limits.h"
 #include "core/legacy.h"
 #include "net/deadline.h"

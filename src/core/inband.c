@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/limits.h"
 #include "core/transfers-private.h"
 #include "net/deadline.h"
 #include "transfer/ibb.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/legacy-private.h"
 
-#include <string.h>
 #include <sys/stat.h>
 
 #include "base/limits.h"

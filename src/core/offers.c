@@ -7,7 +7,6 @@
 #include "core/transfers-private.h"
 #include "net/deadline.h"
 #include "transfer/reason.h"
-#include "xmpp/ns.h"
 
 /* What is said about transfers on the peer's stream (hearby-protocol(7), files): Jingle, each element a request that is answered.
  *

@@ -7,11 +7,8 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/paths.h"
-#include "base/text.h"
 #include "core/legacy.h"
-#include "net/deadline.h"
 #include "transfer/filename.h"
-#include "transfer/reason.h"
 
 /* What is sent: the sources, in a thread counted and written down before they are offered, and what failed of them once more. */
 

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/limits.h"
-#include "base/paths.h"
-#include "base/text.h"
 #include "core/legacy.h"
 #include "net/deadline.h"
 #include "transfer/filename.h"

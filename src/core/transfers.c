@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/limits.h"
-#include "base/paths.h"
-#include "base/text.h"
 #include "core/legacy.h"
 #include "net/deadline.h"
-#include "transfer/filename.h"
 #include "transfer/reason.h"
 
 /* The list of transfers, what the user does with them, and what becomes of them when we start and end. */
