@@ -12,6 +12,7 @@
 /* The list of transfers, what the user does with them, and what becomes of them when we start and end. */
 
 #define TICK_MS 250
+#define EXPIRY_AGAIN_S 60
 
 /* The list -------------------------------------------------------------------------------------------------- */
 
@@ -384,13 +385,16 @@ on_expiry (gpointer user_data)
   for (guint i = 0; i < messenger->transfers->len; i++)
     {
       Transfer *transfer = g_ptr_array_index (messenger->transfers, i);
+      gint64 expires = transfer->row->expires;
 
-      if (transfer_is_over (transfer) || transfer->run->task != NULL)
+      if (transfer_is_over (transfer))
         continue;
-      if (transfer->row->expires <= now)
+      if (expires <= now && transfer->run->task != NULL)
+        expires = now + EXPIRY_AGAIN_S * G_USEC_PER_SEC; /* it has the time that it needs, as long as it moves */
+      if (expires <= now)
         transfer_give_up (transfer, TRANSFER_FAILED, REASON_EXPIRED);
-      else if (next < 0 || transfer->row->expires < next)
-        next = transfer->row->expires;
+      else if (next < 0 || expires < next)
+        next = expires;
     }
   deadline_set (messenger->transfer_expiry, next < 0 ? -1 : g_get_monotonic_time () + (next - now));
   return G_SOURCE_CONTINUE;
