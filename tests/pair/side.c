@@ -96,14 +96,22 @@ side_start (Side *side)
 }
 
 void
-side_restart (Side *side)
+side_keep_port (Side *side)
 {
   g_autofree char *port = g_strdup_printf ("%u", messenger_port (side->messenger));
 
   side_configure (side, "port", port);
+}
+
+void
+side_restart (Side *side)
+{
+  guint16 port = messenger_port (side->messenger);
+
+  side_keep_port (side);
   side_stop (side);
   side_start (side);
-  g_assert_cmpuint (messenger_port (side->messenger), ==, g_ascii_strtoull (port, NULL, 10));
+  g_assert_cmpuint (messenger_port (side->messenger), ==, port);
 }
 
 void

@@ -49,6 +49,8 @@ void  side_free (Side *side);
 /* side_stop, side_start: as a daemon that ends and starts again. @peer is found again by its name. */
 void side_stop (Side *side);
 void side_start (Side *side);
+/* side_keep_port: so that it is there again where it was. */
+void side_keep_port (Side *side);
 
 /* side_restart: the same at once, at the same port. */
 void side_restart (Side *side);

@@ -10,143 +10,8 @@
 
 #include "core/messenger-private.h"
 #include "core/transfers-private.h"
-#include "pair.h"
+#include "scene.h"
 #include "transfer/reason.h"
-#include "tree.h"
-
-#define LARGE (8 * 1024 * 1024)
-#define HELD (1024 * 1024) /* where it stands still */
-
-typedef struct
-{
-  Side   *juliet, *romeo; /* she sends */
-  Proxy  *to_romeo, *to_juliet;
-  char   *from, *to;      /* folders */
-  guint64 sent, got;      /* the transfer, as either knows it */
-} Scene;
-
-/* Files -------------------------------------------------------------------------------------------------------- */
-
-static void
-write_file (const char *folder, const char *name, gsize size)
-{
-  g_autofree char *path = tree_path (folder, name);
-  g_autofree char *bytes = g_malloc (size + 1);
-  g_autoptr (GRand) rand = g_rand_new_with_seed ((guint32) size);
-  g_autoptr (GError) error = NULL;
-
-  for (gsize i = 0; i + 4 <= size; i += 4)
-    {
-      guint32 word = g_rand_int (rand);
-
-      memcpy (bytes + i, &word, 4);
-    }
-  g_file_set_contents (path, bytes, (gssize) size, &error);
-  g_assert_no_error (error);
-}
-
-static void
-assert_same (Scene *scene, const char *name, const char *as)
-{
-  tree_assert_same (scene->from, name, scene->to, as);
-}
-
-/* The scene ------------------------------------------------------------------------------------------------------ */
-
-static void
-on_added (Messenger *messenger, Transfer *transfer, Scene *scene)
-{
-  if (transfer->row->direction == DIRECTION_IN)
-    scene->got = transfer->row->id;
-}
-
-static void
-follow (Scene *scene)
-{
-  g_signal_connect (scene->romeo->messenger, "transfer-added", G_CALLBACK (on_added), scene);
-}
-
-static void
-scene_open (Scene *scene, SideKind kind)
-{
-  g_autofree char *name = NULL;
-
-  *scene = (Scene){ .juliet = side_new ("juliet@pronto", kind), .romeo = side_new ("romeo@forza", kind) };
-  scene->to_romeo = proxy_new (messenger_port (scene->romeo->messenger), PROXY_WHOLE, NULL, NULL);
-  scene->to_juliet = proxy_new (messenger_port (scene->juliet->messenger), PROXY_WHOLE, NULL, NULL);
-  side_add (scene->romeo, proxy_port (scene->to_juliet));
-  side_add (scene->juliet, proxy_port (scene->to_romeo));
-  side_meet (scene->juliet, scene->romeo);
-  scene->from = g_dir_make_tmp ("hearby-from-XXXXXX", NULL);
-  scene->to = g_dir_make_tmp ("hearby-to-XXXXXX", NULL);
-  follow (scene);
-}
-
-static void
-scene_close (Scene *scene)
-{
-  side_free (scene->juliet);
-  side_free (scene->romeo);
-  proxy_free (scene->to_romeo);
-  proxy_free (scene->to_juliet);
-  tree_remove (scene->from);
-  tree_remove (scene->to);
-}
-
-static Transfer *
-sent (Scene *scene)
-{
-  return transfers_find (scene->juliet->messenger, scene->sent);
-}
-
-static Transfer *
-got (Scene *scene)
-{
-  return transfers_find (scene->romeo->messenger, scene->got);
-}
-
-static void
-offer (Scene *scene, const char *name, int fd)
-{
-  g_autofree char *path = fd < 0 ? tree_path (scene->from, name) : NULL;
-  TransferSource source = { name, path, fd };
-  TransferOptions options = { 0 };
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GArray) ids = transfers_offer (scene->juliet->messenger, &scene->juliet->peer, 1, &source, 1, &options, &error);
-
-  g_assert_no_error (error);
-  g_assert_cmpuint (ids->len, ==, 1);
-  scene->sent = g_array_index (ids, guint64, 0);
-}
-
-static void
-offer_and_see (Scene *scene, const char *name)
-{
-  offer (scene, name, -1);
-  side_wait (tree_is (sent (scene), TRANSFER_OFFERED, "") && tree_is (got (scene), TRANSFER_OFFERED, ""));
-}
-
-static void
-accept (Scene *scene)
-{
-  TransferTarget target = { scene->to, -1, -1 };
-  g_autoptr (GError) error = NULL;
-
-  transfers_accept (scene->romeo->messenger, got (scene), &target, &error);
-  g_assert_no_error (error);
-}
-
-static void
-wait_for (Scene *scene, TransferState here, const char *why_here, TransferState there, const char *why_there)
-{
-  side_wait (tree_is (sent (scene), here, why_here) && tree_is (got (scene), there, why_there));
-}
-
-static void
-wait_complete (Scene *scene)
-{
-  wait_for (scene, TRANSFER_COMPLETE, "", TRANSFER_COMPLETE, "");
-}
 
 /* What happens ------------------------------------------------------------------------------------------------------ */
 
@@ -155,17 +20,17 @@ test_one_file (void)
 {
   Scene scene;
 
-  scene_open (&scene, SIDE_SECURE);
-  write_file (scene.from, "report.pdf", 100 * 1000);
-  offer_and_see (&scene, "report.pdf");
-  g_assert_cmpstr (got (&scene)->row->name, ==, "report.pdf");
-  g_assert_cmpint (got (&scene)->row->size, ==, 100 * 1000);
-  accept (&scene);
-  wait_complete (&scene);
-  assert_same (&scene, "report.pdf", "report.pdf");
+  scene_open (&scene);
+  scene_write (scene.from, "report.pdf", 100 * 1000);
+  scene_offer_and_see (&scene, "report.pdf");
+  g_assert_cmpstr (scene_got (&scene)->row->name, ==, "report.pdf");
+  g_assert_cmpint (scene_got (&scene)->row->size, ==, 100 * 1000);
+  scene_accept (&scene);
+  scene_wait_complete (&scene);
+  scene_assert_same (&scene, "report.pdf", "report.pdf");
   g_assert_cmpuint (tree_count (scene.to), ==, 1);
-  g_assert_cmpint (sent (&scene)->row->transferred, ==, 100 * 1000);
-  g_assert_true (g_str_has_suffix (got (&scene)->paths[0], "/report.pdf"));
+  g_assert_cmpint (scene_sent (&scene)->row->transferred, ==, 100 * 1000);
+  g_assert_true (g_str_has_suffix (scene_got (&scene)->paths[0], "/report.pdf"));
   scene_close (&scene);
 }
 
@@ -174,13 +39,13 @@ test_never_over (void)
 {
   Scene scene;
 
-  scene_open (&scene, SIDE_SECURE);
-  write_file (scene.from, "a.txt", 10);
-  write_file (scene.to, "a.txt", 20);
-  offer_and_see (&scene, "a.txt");
-  accept (&scene);
-  wait_complete (&scene);
-  assert_same (&scene, "a.txt", "a (1).txt");
+  scene_open (&scene);
+  scene_write (scene.from, "a.txt", 10);
+  scene_write (scene.to, "a.txt", 20);
+  scene_offer_and_see (&scene, "a.txt");
+  scene_accept (&scene);
+  scene_wait_complete (&scene);
+  scene_assert_same (&scene, "a.txt", "a (1).txt");
   scene_close (&scene);
 }
 
@@ -190,20 +55,20 @@ test_folder (void)
   g_autofree char *inner = NULL, *empty = NULL;
   Scene scene;
 
-  scene_open (&scene, SIDE_SECURE);
+  scene_open (&scene);
   inner = tree_path (scene.from, "photos/.hidden/deep");
   empty = tree_path (scene.from, "photos/empty");
   g_assert_cmpint (g_mkdir_with_parents (inner, 0755), ==, 0);
   g_assert_cmpint (g_mkdir_with_parents (empty, 0755), ==, 0);
-  write_file (scene.from, "photos/a", 1);
-  write_file (scene.from, "photos/nothing", 0);
-  write_file (inner, "b", 70000);
-  offer_and_see (&scene, "photos");
-  accept (&scene);
-  wait_complete (&scene);
-  assert_same (&scene, "photos/a", "photos/a");
-  assert_same (&scene, "photos/nothing", "photos/nothing");
-  assert_same (&scene, "photos/.hidden/deep/b", "photos/.hidden/deep/b");
+  scene_write (scene.from, "photos/a", 1);
+  scene_write (scene.from, "photos/nothing", 0);
+  scene_write (inner, "b", 70000);
+  scene_offer_and_see (&scene, "photos");
+  scene_accept (&scene);
+  scene_wait_complete (&scene);
+  scene_assert_same (&scene, "photos/a", "photos/a");
+  scene_assert_same (&scene, "photos/nothing", "photos/nothing");
+  scene_assert_same (&scene, "photos/.hidden/deep/b", "photos/.hidden/deep/b");
   g_clear_pointer (&empty, g_free);
   empty = tree_path (scene.to, "photos/empty");
   g_assert_true (g_file_test (empty, G_FILE_TEST_IS_DIR));
@@ -216,39 +81,13 @@ test_no (void)
   g_autoptr (GError) error = NULL;
   Scene scene;
 
-  scene_open (&scene, SIDE_SECURE);
-  write_file (scene.from, "a", 10);
-  offer_and_see (&scene, "a");
-  transfers_reject (scene.romeo->messenger, got (&scene), &error);
+  scene_open (&scene);
+  scene_write (scene.from, "a", 10);
+  scene_offer_and_see (&scene, "a");
+  transfers_reject (scene.romeo->messenger, scene_got (&scene), &error);
   g_assert_no_error (error);
-  wait_for (&scene, TRANSFER_REJECTED, REASON_DECLINED, TRANSFER_REJECTED, REASON_DECLINED);
+  scene_wait (&scene, TRANSFER_REJECTED, REASON_DECLINED, TRANSFER_REJECTED, REASON_DECLINED);
   scene_close (&scene);
-}
-
-static gboolean
-has_begun (Scene *scene)
-{
-  return tree_is (sent (scene), TRANSFER_ACTIVE, "") && tree_is (got (scene), TRANSFER_ACTIVE, "");
-}
-
-/* A part of it is over, and the rest does not come. */
-static void
-begin_large (Scene *scene)
-{
-  scene_open (scene, SIDE_SECURE);
-  proxy_hold_above (scene->to_romeo, HELD);
-  proxy_hold_above (scene->to_juliet, HELD);
-  write_file (scene->from, "large", LARGE);
-  offer_and_see (scene, "large");
-  accept (scene);
-  side_wait (has_begun (scene));
-}
-
-static void
-go_on (Scene *scene)
-{
-  proxy_release (scene->to_romeo);
-  proxy_release (scene->to_juliet);
 }
 
 static void
@@ -258,10 +97,10 @@ test_cancel (gconstpointer who)
   g_autoptr (GError) error = NULL;
   Scene scene;
 
-  begin_large (&scene);
-  transfers_cancel (ours ? scene.juliet->messenger : scene.romeo->messenger, ours ? sent (&scene) : got (&scene), &error);
+  scene_begin_large (&scene);
+  transfers_cancel (ours ? scene.juliet->messenger : scene.romeo->messenger, ours ? scene_sent (&scene) : scene_got (&scene), &error);
   g_assert_no_error (error);
-  wait_for (&scene, TRANSFER_CANCELED, ours ? REASON_CANCELED : REASON_PEER_CANCELED, TRANSFER_CANCELED,
+  scene_wait (&scene, TRANSFER_CANCELED, ours ? REASON_CANCELED : REASON_PEER_CANCELED, TRANSFER_CANCELED,
             ours ? REASON_PEER_CANCELED : REASON_CANCELED);
   side_wait (tree_count (scene.to) == 0);
   scene_close (&scene);
@@ -273,12 +112,12 @@ test_both_cancel (void)
   g_autoptr (GError) error = NULL;
   Scene scene;
 
-  begin_large (&scene);
-  transfers_cancel (scene.juliet->messenger, sent (&scene), &error);
+  scene_begin_large (&scene);
+  transfers_cancel (scene.juliet->messenger, scene_sent (&scene), &error);
   g_assert_no_error (error);
-  transfers_cancel (scene.romeo->messenger, got (&scene), &error);
+  transfers_cancel (scene.romeo->messenger, scene_got (&scene), &error);
   g_assert_no_error (error);
-  wait_for (&scene, TRANSFER_CANCELED, REASON_CANCELED, TRANSFER_CANCELED, REASON_CANCELED);
+  scene_wait (&scene, TRANSFER_CANCELED, REASON_CANCELED, TRANSFER_CANCELED, REASON_CANCELED);
   side_wait (tree_count (scene.to) == 0);
   scene_close (&scene);
 }
@@ -291,17 +130,17 @@ test_pause (gconstpointer who)
   Messenger *messenger;
   Scene scene;
 
-  begin_large (&scene);
+  scene_begin_large (&scene);
   messenger = ours ? scene.juliet->messenger : scene.romeo->messenger;
-  transfers_pause (messenger, ours ? sent (&scene) : got (&scene), &error);
+  transfers_pause (messenger, ours ? scene_sent (&scene) : scene_got (&scene), &error);
   g_assert_no_error (error);
-  wait_for (&scene, TRANSFER_PAUSED, ours ? REASON_PAUSED : REASON_PEER_PAUSED, TRANSFER_PAUSED, ours ? REASON_PEER_PAUSED : REASON_PAUSED);
-  go_on (&scene);
-  g_assert_false (transfers_resume (ours ? scene.romeo->messenger : scene.juliet->messenger, ours ? got (&scene) : sent (&scene), NULL));
-  transfers_resume (messenger, ours ? sent (&scene) : got (&scene), &error);
+  scene_wait (&scene, TRANSFER_PAUSED, ours ? REASON_PAUSED : REASON_PEER_PAUSED, TRANSFER_PAUSED, ours ? REASON_PEER_PAUSED : REASON_PAUSED);
+  scene_go_on (&scene);
+  g_assert_false (transfers_resume (ours ? scene.romeo->messenger : scene.juliet->messenger, ours ? scene_got (&scene) : scene_sent (&scene), NULL));
+  transfers_resume (messenger, ours ? scene_sent (&scene) : scene_got (&scene), &error);
   g_assert_no_error (error);
-  wait_complete (&scene);
-  assert_same (&scene, "large", "large");
+  scene_wait_complete (&scene);
+  scene_assert_same (&scene, "large", "large");
   scene_close (&scene);
 }
 
@@ -313,17 +152,17 @@ test_no_tick_after_the_end (void)
   gint64 transferred;
   Scene scene;
 
-  begin_large (&scene);
-  side_wait (got (&scene)->row->transferred > 0);
-  transfers_cancel (scene.romeo->messenger, got (&scene), &error);
+  scene_begin_large (&scene);
+  side_wait (scene_got (&scene)->row->transferred > 0);
+  transfers_cancel (scene.romeo->messenger, scene_got (&scene), &error);
   g_assert_no_error (error);
-  g_assert_nonnull (got (&scene)->run->task);
-  transferred = got (&scene)->row->transferred;
-  got (&scene)->run->tick_bytes = 0; /* as if all had come since the last look */
-  transfer_tick (got (&scene));
-  g_assert_cmpint (got (&scene)->rate, ==, 0);
-  g_assert_cmpint (got (&scene)->ends, ==, 0);
-  g_assert_cmpint (got (&scene)->row->transferred, ==, transferred);
+  g_assert_nonnull (scene_got (&scene)->run->task);
+  transferred = scene_got (&scene)->row->transferred;
+  scene_got (&scene)->run->tick_bytes = 0; /* as if all had come since the last look */
+  transfer_tick (scene_got (&scene));
+  g_assert_cmpint (scene_got (&scene)->rate, ==, 0);
+  g_assert_cmpint (scene_got (&scene)->ends, ==, 0);
+  g_assert_cmpint (scene_got (&scene)->row->transferred, ==, transferred);
   scene_close (&scene);
 }
 
@@ -333,24 +172,15 @@ test_restart (gconstpointer who)
   gboolean ours = GPOINTER_TO_INT (who);
   Scene scene;
 
-  begin_large (&scene);
+  scene_begin_large (&scene);
   side_restart (ours ? scene.juliet : scene.romeo);
   if (!ours)
-    follow (&scene);
-  go_on (&scene);
-  side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, "") && tree_is (got (&scene), TRANSFER_COMPLETE, ""));
-  assert_same (&scene, "large", "large");
+    scene_follow (&scene);
+  scene_go_on (&scene);
+  side_wait (tree_is (scene_sent (&scene), TRANSFER_COMPLETE, "") && tree_is (scene_got (&scene), TRANSFER_COMPLETE, ""));
+  scene_assert_same (&scene, "large", "large");
   g_assert_cmpuint (tree_count (scene.to), ==, 1);
   scene_close (&scene);
-}
-
-/* So that it is there again where it was. */
-static void
-keep_port (Side *side)
-{
-  g_autofree char *port = g_strdup_printf ("%u", messenger_port (side->messenger));
-
-  side_configure (side, "port", port);
 }
 
 static void
@@ -358,13 +188,13 @@ test_cut (void)
 {
   Scene scene;
 
-  begin_large (&scene);
-  go_on (&scene);
-  proxy_cut_after (scene.to_romeo, HELD);
-  proxy_cut_after (scene.to_juliet, HELD);
-  wait_complete (&scene);
+  scene_begin_large (&scene);
+  scene_go_on (&scene);
+  proxy_cut_after (scene.to_romeo, SCENE_HELD);
+  proxy_cut_after (scene.to_juliet, SCENE_HELD);
+  scene_wait_complete (&scene);
   g_assert_cmpuint (proxy_cuts (scene.to_romeo) + proxy_cuts (scene.to_juliet), >, 0);
-  assert_same (&scene, "large", "large");
+  scene_assert_same (&scene, "large", "large");
   g_assert_cmpuint (tree_count (scene.to), ==, 1);
   scene_close (&scene);
 }
@@ -375,15 +205,15 @@ test_one_way (gconstpointer both)
 {
   Scene scene;
 
-  scene_open (&scene, SIDE_SECURE);
-  write_file (scene.from, "report.pdf", 300 * 1000);
-  offer_and_see (&scene, "report.pdf");
+  scene_open (&scene);
+  scene_write (scene.from, "report.pdf", 300 * 1000);
+  scene_offer_and_see (&scene, "report.pdf");
   proxy_shut (scene.to_romeo);
   if (GPOINTER_TO_INT (both))
     proxy_shut (scene.to_juliet);
-  accept (&scene);
-  wait_complete (&scene);
-  assert_same (&scene, "report.pdf", "report.pdf");
+  scene_accept (&scene);
+  scene_wait_complete (&scene);
+  scene_assert_same (&scene, "report.pdf", "report.pdf");
   g_assert_cmpuint (tree_count (scene.to), ==, 1);
   scene_close (&scene);
 }
@@ -394,14 +224,14 @@ test_source_changed (void)
 {
   Scene scene;
 
-  begin_large (&scene);
-  keep_port (scene.juliet);
+  scene_begin_large (&scene);
+  side_keep_port (scene.juliet);
   side_stop (scene.juliet);
-  write_file (scene.from, "large", LARGE - 4096);
+  scene_write (scene.from, "large", SCENE_LARGE - 4096);
   side_start (scene.juliet);
-  go_on (&scene);
-  side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, REASON_RESTARTED) && transfer_is_over (got (&scene)));
-  assert_same (&scene, "large", "large");
+  scene_go_on (&scene);
+  side_wait (tree_is (scene_sent (&scene), TRANSFER_COMPLETE, REASON_RESTARTED) && transfer_is_over (scene_got (&scene)));
+  scene_assert_same (&scene, "large", "large");
   scene_close (&scene);
 }
 
@@ -411,16 +241,16 @@ test_source_grew (void)
 {
   Scene scene;
 
-  begin_large (&scene);
-  keep_port (scene.juliet);
+  scene_begin_large (&scene);
+  side_keep_port (scene.juliet);
   side_stop (scene.juliet);
-  write_file (scene.from, "large", LARGE + 4096);
+  scene_write (scene.from, "large", SCENE_LARGE + 4096);
   side_start (scene.juliet);
-  go_on (&scene);
-  side_wait (tree_is (got (&scene), TRANSFER_OFFERED, REASON_SOURCE_CHANGED));
-  accept (&scene);
-  side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, REASON_RESTARTED) && transfer_is_over (got (&scene)));
-  assert_same (&scene, "large", "large");
+  scene_go_on (&scene);
+  side_wait (tree_is (scene_got (&scene), TRANSFER_OFFERED, REASON_SOURCE_CHANGED));
+  scene_accept (&scene);
+  side_wait (tree_is (scene_sent (&scene), TRANSFER_COMPLETE, REASON_RESTARTED) && transfer_is_over (scene_got (&scene)));
+  scene_assert_same (&scene, "large", "large");
   scene_close (&scene);
 }
 
@@ -429,20 +259,21 @@ test_away (void)
 {
   Scene scene;
 
-  scene_open (&scene, SIDE_SECURE);
-  keep_port (scene.juliet);
-  keep_port (scene.romeo);
-  write_file (scene.from, "a", 1000);
+  scene_open (&scene);
+  side_keep_port (scene.juliet);
+  side_keep_port (scene.romeo);
+  scene_write (scene.from, "a", 1000);
   side_stop (scene.romeo);
-  offer (&scene, "a", -1);
+  scene_offer (&scene, "a", -1);
+  scene_wait_counted (&scene);
   side_start (scene.romeo);
-  follow (&scene);
-  side_wait (tree_is (sent (&scene), TRANSFER_OFFERED, "") && tree_is (got (&scene), TRANSFER_OFFERED, ""));
+  scene_follow (&scene);
+  side_wait (tree_is (scene_sent (&scene), TRANSFER_OFFERED, "") && tree_is (scene_got (&scene), TRANSFER_OFFERED, ""));
   side_stop (scene.juliet);
-  accept (&scene); /* while she is away */
+  scene_accept (&scene); /* while she is away */
   side_start (scene.juliet);
-  side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, "") && tree_is (got (&scene), TRANSFER_COMPLETE, ""));
-  assert_same (&scene, "a", "a");
+  side_wait (tree_is (scene_sent (&scene), TRANSFER_COMPLETE, "") && tree_is (scene_got (&scene), TRANSFER_COMPLETE, ""));
+  scene_assert_same (&scene, "a", "a");
   scene_close (&scene);
 }
 
@@ -455,18 +286,18 @@ test_pipe (void)
   Scene scene;
   TransferTarget target = { NULL, -1, -1 };
 
-  scene_open (&scene, SIDE_SECURE);
+  scene_open (&scene);
   g_assert_cmpint (pipe2 (in, O_CLOEXEC), ==, 0);
   g_assert_cmpint (pipe2 (out, O_CLOEXEC), ==, 0);
-  offer (&scene, "words", in[0]);
-  side_wait (tree_is (got (&scene), TRANSFER_OFFERED, ""));
-  g_assert_cmpint (got (&scene)->row->size, ==, -1);
+  scene_offer (&scene, "words", in[0]);
+  side_wait (tree_is (scene_got (&scene), TRANSFER_OFFERED, ""));
+  g_assert_cmpint (scene_got (&scene)->row->size, ==, -1);
   target.out_fd = out[1];
-  transfers_accept (scene.romeo->messenger, got (&scene), &target, &error);
+  transfers_accept (scene.romeo->messenger, scene_got (&scene), &target, &error);
   g_assert_no_error (error);
   g_assert_cmpint (write (in[1], "through the air", 15), ==, 15);
   close (in[1]);
-  wait_complete (&scene);
+  scene_wait_complete (&scene);
   g_assert_cmpint (read (out[0], read_back, sizeof read_back - 1), ==, 15);
   g_assert_cmpstr (read_back, ==, "through the air");
   g_assert_cmpint (read (out[0], read_back, 1), ==, 0);
@@ -480,22 +311,22 @@ test_policy (void)
   g_autoptr (GError) error = NULL;
   Scene scene;
 
-  scene_open (&scene, SIDE_SECURE);
-  write_file (scene.from, "small", 1000);
-  write_file (scene.from, "big", 3000);
+  scene_open (&scene);
+  scene_write (scene.from, "small", 1000);
+  scene_write (scene.from, "big", 3000);
   transfers_set_policy (scene.romeo->messenger, scene.romeo->peer, FILES_AUTO, 2000, scene.to, 3500, &error);
   g_assert_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_VERIFIED); /* nobody ever wrote to her */
   g_clear_error (&error);
   side_send (scene.romeo, "hello");
   transfers_set_policy (scene.romeo->messenger, scene.romeo->peer, FILES_AUTO, 2000, scene.to, 3500, &error);
   g_assert_no_error (error);
-  offer (&scene, "small", -1);
-  side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, ""));
-  assert_same (&scene, "small", "small");
-  offer (&scene, "big", -1); /* above the limit: somebody is asked; with what came above the quota: no */
-  side_wait (tree_is (sent (&scene), TRANSFER_REJECTED, REASON_QUOTA));
+  scene_offer (&scene, "small", -1);
+  side_wait (tree_is (scene_sent (&scene), TRANSFER_COMPLETE, ""));
+  scene_assert_same (&scene, "small", "small");
+  scene_offer (&scene, "big", -1); /* above the limit: somebody is asked; with what came above the quota: no */
+  side_wait (tree_is (scene_sent (&scene), TRANSFER_REJECTED, REASON_QUOTA));
   transfers_set_policy (scene.romeo->messenger, scene.romeo->peer, FILES_AUTO, 2000, scene.to, 0, &error);
-  offer_and_see (&scene, "big");
+  scene_offer_and_see (&scene, "big");
   scene_close (&scene);
 }
 
@@ -506,8 +337,8 @@ test_idle (void)
   g_autoptr (GError) error = NULL;
   Scene scene;
 
-  scene_open (&scene, SIDE_SECURE);
-  write_file (scene.from, "small", 1000);
+  scene_open (&scene);
+  scene_write (scene.from, "small", 1000);
   side_send (scene.romeo, "hello");
   transfers_set_policy (scene.romeo->messenger, scene.romeo->peer, FILES_AUTO, 0, scene.to, 0, &error);
   g_assert_no_error (error);
@@ -521,8 +352,8 @@ test_idle (void)
           streams_forget_pause (scene.romeo->peer);
           side_send (scene.romeo, "at the same time");
         }
-      offer (&scene, "small", -1);
-      side_wait (tree_is (sent (&scene), TRANSFER_COMPLETE, ""));
+      scene_offer (&scene, "small", -1);
+      side_wait (tree_is (scene_sent (&scene), TRANSFER_COMPLETE, ""));
     }
   scene_close (&scene);
 }
