@@ -173,11 +173,27 @@ is_more (const Transfer *transfer, const Jingle *jingle)
   return jingle->entries > transfer->row->entries || (transfer->row->size >= 0 && (jingle->size < 0 || jingle->size > transfer->row->size));
 }
 
+/* What they say shows that they do not know. */
+static void
+tell_again (Transfer *transfer)
+{
+  transfer_set_flag (transfer, TRANSFER_UNTOLD, TRUE);
+  transfer_save (transfer);
+  offer_tell (transfer);
+}
+
 static void
 offered_again (Transfer *transfer, const Jingle *jingle)
 {
   gboolean more = is_more (transfer, jingle);
 
+  if (transfer_is_held (transfer)) /* looked at when it goes on: then they offer it again */
+    {
+      transfer->run->offered = FALSE;
+      transfer_set_flag (transfer, TRANSFER_PAUSED_THERE, FALSE);
+      tell_again (transfer);
+      return;
+    }
   if (is_another (transfer, jingle))
     {
       transfer_give_up (transfer, TRANSFER_FAILED, REASON_SOURCE_CHANGED);
@@ -190,22 +206,19 @@ offered_again (Transfer *transfer, const Jingle *jingle)
     }
   take_description (transfer, jingle);
   transfer_changed (transfer, TRANSFER_CHANGED_OFFER);
-  transfer_set_flag (transfer, TRANSFER_PAUSED_THERE, FALSE);
+  transfer_set_flag (transfer, TRANSFER_PAUSED_THERE | TRANSFER_UNTOLD, FALSE);
   if (more)
-    {
-      transfer_set_flag (transfer, TRANSFER_ACCEPTED, FALSE);
-      transfer_set (transfer, TRANSFER_OFFERED, REASON_SOURCE_CHANGED);
-      answers_decide (transfer);
-      return;
-    }
+    transfer_set_flag (transfer, TRANSFER_ACCEPTED, FALSE);
   transfer_save (transfer);
-  if (transfer->row->state == TRANSFER_PAUSED && g_strcmp0 (transfer->row->reason, REASON_NO_SPACE) == 0)
-    offer_inform (transfer, JINGLE_SAYS_PAUSE, REASON_NO_SPACE);
-  else if (transfer_has_flag (transfer, TRANSFER_ACCEPTED))
+  if (transfer_has_flag (transfer, TRANSFER_ACCEPTED))
     {
-      if (!transfer_has_flag (transfer, TRANSFER_PAUSED_HERE))
-        transfer_set (transfer, TRANSFER_WAITING_PEER, NULL);
+      transfer_set (transfer, TRANSFER_WAITING_PEER, NULL);
       offer_accept (transfer);
+    }
+  else if (more || transfer->row->state == TRANSFER_PAUSED)
+    {
+      transfer_set (transfer, TRANSFER_OFFERED, more ? REASON_SOURCE_CHANGED : NULL);
+      answers_decide (transfer);
     }
 }
 
@@ -214,7 +227,7 @@ on_said (const Node *answer, gint64 rtt, gpointer user_data)
 {
 }
 
-/* One that was over and is not shown any more is found in the database. */
+/* One that was over and is not shown any more is found in the database: they are told again. */
 static gboolean
 was_over (Messenger *messenger, Session *session, const Jingle *jingle)
 {
@@ -250,7 +263,7 @@ hear_initiate (Messenger *messenger, Session *session, const Jingle *jingle, Tra
   transfer->run->offered = TRUE;
   transfer->run->id_open = FALSE;
   if (transfer_is_over (transfer))
-    offer_terminate (transfer);
+    tell_again (transfer);
   else
     offered_again (transfer, jingle);
   return NULL;
@@ -261,7 +274,11 @@ hear_accept (Messenger *messenger, Session *session, const Jingle *jingle, Trans
 {
   if (transfer->row->direction != DIRECTION_OUT || !offer_is_due (transfer) || jingle->via != JINGLE_VIA_BYTES || !jingle->has_id
       || memcmp (jingle->id, transfer->run->id, JINGLE_ID) != 0)
-    return "unexpected-request";
+    {
+      if (transfer_is_held (transfer))
+        tell_again (transfer);
+      return "unexpected-request";
+    }
   transfer_set_flag (transfer, TRANSFER_ACCEPTED, TRUE);
   transfer->run->id_open = TRUE;
   transfer_set (transfer, TRANSFER_WAITING_PEER, NULL);
@@ -276,9 +293,9 @@ hear_terminate (Messenger *messenger, Session *session, const Jingle *jingle, Tr
   TransferState state = TRANSFER_FAILED;
   const char *fallback = REASON_PROTOCOL;
 
+  transfer_set_flag (transfer, TRANSFER_UNTOLD, FALSE);
   if (transfer_is_over (transfer))
     {
-      transfer_set_flag (transfer, TRANSFER_UNTOLD, FALSE);
       transfer_save (transfer);
       return NULL;
     }
@@ -292,42 +309,53 @@ hear_terminate (Messenger *messenger, Session *session, const Jingle *jingle, Tr
   return NULL;
 }
 
-static void
-pause_by_peer (Transfer *transfer, const char *why)
+void
+answers_paused (Transfer *transfer, const char *reason)
 {
   transfer_set_flag (transfer, TRANSFER_PAUSED_THERE, TRUE);
+  transfer->run->offered = FALSE; /* they offer it again */
+  if (transfer_is_held (transfer))
+    {
+      transfer_save (transfer);
+      return;
+    }
   transfer_stop_moving (transfer, REASON_PAUSED);
-  if (!transfer_has_flag (transfer, TRANSFER_PAUSED_HERE))
-    transfer_set (transfer, TRANSFER_PAUSED, *why != '\0' ? reason_from_peer (why, REASON_PEER_PAUSED) : REASON_PEER_PAUSED);
-  else
-    transfer_save (transfer);
+  transfer_set (transfer, TRANSFER_PAUSED, reason);
 }
 
+/* Who does not want it to go on says so again; else it goes on, and they know by that. */
 static void
 resume_by_peer (Transfer *transfer)
 {
+  TransferRun *run = transfer->run;
+  gboolean was_paused = transfer_has_flag (transfer, TRANSFER_PAUSED_THERE);
+
   transfer_set_flag (transfer, TRANSFER_PAUSED_THERE, FALSE);
-  if (transfer_has_flag (transfer, TRANSFER_PAUSED_HERE))
-    transfer_save (transfer);
-  else if (transfer->row->direction == DIRECTION_OUT && transfer->run->carrier == NULL)
+  if (transfer_is_held (transfer))
     {
-      transfer->run->resumed = transfer->run->task != NULL; /* what it still says is over: they have no connection any more */
-      if (transfer->run->resumed)
-        byte_task_stop (transfer->run->task, REASON_CONNECTION_LOST);
-      transfer->run->told_on = NULL;
-      transfer_go_on (transfer);
+      tell_again (transfer);
+      return;
     }
+  if (run->carrier != NULL && !was_paused)
+    return;
+  run->resumed = run->task != NULL; /* what it still says is over: they have no connection any more */
+  if (run->resumed)
+    byte_task_stop (run->task, REASON_CONNECTION_LOST);
+  transfer_go_on (transfer);
 }
 
 static const char *
 hear_info (Messenger *messenger, Session *session, const Jingle *jingle, Transfer *transfer)
 {
   if (transfer_is_over (transfer))
-    return "item-not-found";
+    {
+      tell_again (transfer);
+      return NULL;
+    }
   switch (jingle->says)
     {
     case JINGLE_SAYS_PAUSE:
-      pause_by_peer (transfer, jingle->why);
+      answers_paused (transfer, *jingle->why != '\0' ? reason_from_peer (jingle->why, REASON_PEER_PAUSED) : REASON_PEER_PAUSED);
       break;
     case JINGLE_SAYS_RESUME:
       resume_by_peer (transfer);
@@ -386,6 +414,8 @@ hear (Messenger *messenger, Session *session, const Jingle *jingle)
   if (handlers[jingle->action] == NULL)
     return "feature-not-implemented";
   transfer = transfer_with_sid (messenger, session_peer (session), jingle->sid);
+  if (transfer == NULL && jingle->action == JINGLE_INFO && was_over (messenger, session, jingle))
+    return NULL;
   if (transfer == NULL && jingle->action != JINGLE_INITIATE)
     return "item-not-found";
   return handlers[jingle->action](messenger, session, jingle, transfer);

@@ -90,10 +90,12 @@ on_cut (Transfer *transfer, const ByteOutcome *outcome)
       transfer_give_up (transfer, TRANSFER_FAILED, outcome->reason);
       return;
     }
-  transfer_set (transfer, TRANSFER_WAITING_PEER, outcome->reason);
   if (outcome->wire > 0)
     transfer->run->retry_s = 0;
   transfer->run->stale = TRUE;
+  if (transfer->row->state == TRANSFER_PAUSED) /* meanwhile */
+    return;
+  transfer_set (transfer, TRANSFER_WAITING_PEER, outcome->reason);
   if (transfer->row->direction == DIRECTION_OUT)
     transfer_retry_later (transfer);
 }
@@ -121,14 +123,14 @@ on_peer_stopped (Transfer *transfer, const ByteOutcome *outcome)
   const char *reason = outcome->reason; /* as we mean it */
 
   if (strcmp (reason, REASON_PEER_PAUSED) == 0 || strcmp (reason, REASON_PEER_NO_SPACE) == 0)
-    {
-      transfer_set_flag (transfer, TRANSFER_PAUSED_THERE, TRUE);
-      transfer_set (transfer, TRANSFER_PAUSED, reason);
-    }
+    answers_paused (transfer, reason);
   else if (strcmp (reason, REASON_CONNECTION_LOST) == 0)
     on_cut (transfer, outcome);
   else
-    transfer_set (transfer, strcmp (reason, REASON_PEER_CANCELED) == 0 ? TRANSFER_CANCELED : TRANSFER_FAILED, reason);
+    {
+      transfer_set_flag (transfer, TRANSFER_UNTOLD, FALSE);
+      transfer_set (transfer, strcmp (reason, REASON_PEER_CANCELED) == 0 ? TRANSFER_CANCELED : TRANSFER_FAILED, reason);
+    }
 }
 
 /* What failed of a single file says more than that something did. */
@@ -141,6 +143,17 @@ failure_of (const Transfer *transfer, const ByteOutcome *outcome)
 }
 
 static void
+on_no_space (Transfer *transfer)
+{
+  if (transfer->row->state == TRANSFER_PAUSED) /* meanwhile: it is found out again */
+    return;
+  transfer_set_flag (transfer, TRANSFER_UNTOLD, TRUE);
+  transfer_set (transfer, TRANSFER_PAUSED, REASON_NO_SPACE);
+  transfer_retry_later (transfer);
+  offer_tell (transfer);
+}
+
+static void
 take_end (Transfer *transfer, const ByteOutcome *outcome)
 {
   switch (outcome->end)
@@ -150,6 +163,7 @@ take_end (Transfer *transfer, const ByteOutcome *outcome)
     case BYTE_END_DONE:
       know_size (transfer);
       transfer_pack_result (transfer);
+      transfer_set_flag (transfer, TRANSFER_UNTOLD, FALSE);
       transfer_set (transfer, TRANSFER_COMPLETE, end_reason (transfer, transfer->failures->len));
       break;
     case BYTE_END_CUT:
@@ -162,8 +176,7 @@ take_end (Transfer *transfer, const ByteOutcome *outcome)
       on_peer_stopped (transfer, outcome);
       break;
     case BYTE_END_NO_SPACE:
-      transfer_set (transfer, TRANSFER_PAUSED, REASON_NO_SPACE);
-      transfer_retry_later (transfer);
+      on_no_space (transfer);
       break;
     case BYTE_END_FAILED:
       transfer_give_up (transfer, TRANSFER_FAILED, failure_of (transfer, outcome));
@@ -195,13 +208,16 @@ take_outcome (Transfer *transfer, const ByteOutcome *outcome)
     {
       run->landed = outcome->end != BYTE_END_DONE; /* the folder for its parts is still there */
       transfer_clean_up (transfer);
+      transfer_set_flag (transfer, TRANSFER_UNTOLD, run->landed);
+      offer_tell (transfer); /* who paused it just then does not offer it again, which would show it */
       return;
     }
   if (run->resumed && (outcome->end == BYTE_END_CUT || outcome->end == BYTE_END_PEER_STOPPED))
     settle (transfer);
   else
     take_end (transfer, outcome);
-  transfers_count_moving (run->messenger, transfer->peer);
+  if (!transfer_is_over (transfer))
+    offer_tell (transfer); /* what had to wait for the thread's end */
 }
 
 static void
@@ -210,6 +226,7 @@ on_done (ByteTask *task, const ByteOutcome *outcome, gpointer user_data)
   Transfer *transfer = user_data;
 
   take_outcome (transfer, outcome);
+  transfers_count_moving (transfer->run->messenger, transfer->peer);
   offers_next (transfer->run->messenger, transfer->peer);
 }
 
@@ -278,6 +295,7 @@ carrier_start (Transfer *transfer, ByteLink *link)
   deadline_drop (&run->retry);
   run->ticked = 0;
   run->resumed = FALSE;
+  transfer_set_flag (transfer, TRANSFER_UNTOLD, FALSE); /* both want it to go on */
   transfer->rate = 0;
   run->task = transfer->row->direction == DIRECTION_IN ? receive (transfer, link) : send (transfer, link);
   transfer_set_flag (transfer, TRANSFER_BEGUN, TRUE); /* after it: the first try has nothing to go on with */
@@ -307,8 +325,8 @@ on_bytes (Session *session, const guint8 *id, gpointer user_data)
   RecordOpener *opener;
   int fd;
 
-  if (transfer->run->task != NULL)
-    return; /* another connection came first; this one ends */
+  if (transfer->run->task != NULL || transfer->row->state != TRANSFER_WAITING_PEER)
+    return; /* another connection came first, or a pause; this one ends */
   transfer->run->id_open = FALSE;
   session_take_bytes (session, &fd, &sealer, &opener, &surplus);
   carrier_start (transfer, byte_link_new (fd, sealer, opener, g_steal_pointer (&surplus)));
@@ -330,7 +348,7 @@ on_ended (Session *session, const GError *error, gpointer user_data)
       return;
     }
   run->called_back = TRUE;
-  offer_inform (transfer, JINGLE_SAYS_CONNECT, NULL);
+  offer_ask_back (transfer);
   transfer_retry_after (transfer, 3 * LIMIT_CONNECT_MS / 1000);
 }
 
@@ -346,7 +364,7 @@ carrier_connect (Transfer *transfer)
   if (run->carrier == NULL && transfer->row->direction == DIRECTION_OUT)
     {
       run->called_back = TRUE;
-      offer_inform (transfer, JINGLE_SAYS_CONNECT, NULL);
+      offer_ask_back (transfer);
       transfer_retry_after (transfer, 3 * LIMIT_CONNECT_MS / 1000);
     }
   else if (run->carrier == NULL)

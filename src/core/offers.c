@@ -45,15 +45,144 @@ is_error (const Node *answer, const char *condition)
   return g_strcmp0 (node_get (answer, "type"), "error") == 0 && (condition == NULL || (error != NULL && node_child (error, condition, NULL) != NULL));
 }
 
-/* What they do not know of they will not go on with. */
+/* What they have to know ------------------------------------------------------------------------------------------ */
+
 static void
-on_informed (const Node *answer, gint64 rtt, gpointer user_data)
+on_terminated (const Node *answer, gint64 rtt, gpointer user_data)
 {
   Transfer *transfer = transfer_deref (user_data);
 
-  if (transfer != NULL && answer != NULL && is_error (answer, "item-not-found") && transfer->row->state != TRANSFER_OFFERED)
-    transfer_set (transfer, TRANSFER_CANCELED, REASON_PEER_CANCELED);
+  if (transfer == NULL || !transfer_has_flag (transfer, TRANSFER_UNTOLD))
+    return;
+  if (answer == NULL)
+    {
+      transfer_retry_later (transfer);
+      return;
+    }
+  transfer_set_flag (transfer, TRANSFER_UNTOLD, FALSE); /* an error: it does not know of it, which is as good */
+  transfer_save (transfer);
+  transfers_count_moving (transfer->run->messenger, transfer->peer);
 }
+
+void
+offer_say_end (Session *session, const char *sid, const char *why, RequestDone done, gpointer user_data)
+{
+  g_autoptr (Jingle) jingle = jingle_new (JINGLE_TERMINATE, sid);
+
+  jingle->why = why != NULL ? why : REASON_NONE;
+  jingle->reason = jingle_condition (jingle->why);
+  session_request (session, "set", jingle_build (jingle), done, user_data);
+}
+
+static void
+terminate (Transfer *transfer)
+{
+  if (transfer_has_flag (transfer, TRANSFER_LEGACY))
+    legacy_terminate (transfer);
+  else if (can_say (transfer))
+    offer_say_end (transfer->peer->session, transfer->row->sid, transfer->row->reason, on_terminated, transfer_ref (transfer));
+}
+
+static void
+inform (Transfer *transfer, JingleSays says, const char *why, RequestDone done)
+{
+  g_autoptr (Jingle) jingle = jingle_new (JINGLE_INFO, transfer->row->sid);
+
+  jingle->says = says;
+  jingle->why = why != NULL ? why : REASON_NONE;
+  say (transfer, jingle, done);
+}
+
+/* What they do not know of they will not go on with. */
+static gboolean
+is_unknown_there (Transfer *transfer, const Node *answer)
+{
+  if (answer == NULL || !is_error (answer, "item-not-found") || transfer_is_over (transfer))
+    return FALSE;
+  transfer_set_flag (transfer, TRANSFER_UNTOLD, FALSE);
+  transfer_set (transfer, TRANSFER_CANCELED, REASON_PEER_CANCELED);
+  return TRUE;
+}
+
+static void
+on_asked_back (const Node *answer, gint64 rtt, gpointer user_data)
+{
+  Transfer *transfer = transfer_deref (user_data);
+
+  if (transfer != NULL)
+    is_unknown_there (transfer, answer);
+}
+
+void
+offer_ask_back (Transfer *transfer)
+{
+  if (can_say (transfer))
+    inform (transfer, JINGLE_SAYS_CONNECT, NULL, on_asked_back);
+}
+
+/* Something else may have to be said by now. */
+static void
+on_told (Transfer *transfer, const Node *answer, gboolean held)
+{
+  if (transfer == NULL)
+    return;
+  transfer->run->telling = FALSE;
+  if (transfer_is_over (transfer))
+    return;
+  if (answer == NULL)
+    {
+      if (transfer->run->task == NULL)
+        transfer_retry_later (transfer);
+      return;
+    }
+  if (transfer->row->direction == DIRECTION_IN && is_unknown_there (transfer, answer)) /* out: it was not offered yet, or will be again */
+    return;
+  if (held == transfer_is_held (transfer))
+    {
+      transfer_set_flag (transfer, TRANSFER_UNTOLD, FALSE); /* an error: they cannot know it, and have to go by our offers */
+      transfer_save (transfer);
+    }
+  offer_tell (transfer);
+  if (transfer->row->direction == DIRECTION_OUT)
+    offer_make (transfer);
+  transfers_count_moving (transfer->run->messenger, transfer->peer);
+}
+
+static void
+on_told_pause (const Node *answer, gint64 rtt, gpointer user_data)
+{
+  on_told (transfer_deref (user_data), answer, TRUE);
+}
+
+static void
+on_told_resume (const Node *answer, gint64 rtt, gpointer user_data)
+{
+  on_told (transfer_deref (user_data), answer, FALSE);
+}
+
+/* One thing at a time, and again until it is answered: of two streams that both sides opened at once one is closed, and what is said on both may come
+ * in any order. That it goes on the sender says by an offer, if he can; the receiver asks for one. */
+void
+offer_tell (Transfer *transfer)
+{
+  TransferRun *run = transfer->run;
+  gboolean held = transfer_is_held (transfer);
+
+  if (!transfer_has_flag (transfer, TRANSFER_UNTOLD))
+    return;
+  if (transfer_is_over (transfer))
+    {
+      terminate (transfer);
+      return;
+    }
+  if (!can_say (transfer) || run->telling || (!held && run->task != NULL))
+    return;
+  run->told_on = transfer->peer->session;
+  run->telling = TRUE;
+  inform (transfer, held ? JINGLE_SAYS_PAUSE : JINGLE_SAYS_RESUME, held ? transfer->row->reason : NULL, held ? on_told_pause : on_told_resume);
+}
+
+/* Our offers --------------------------------------------------------------------------------------------------- */
 
 static gboolean
 is_refused_for_good (const Node *answer)
@@ -132,7 +261,7 @@ offer_make (Transfer *transfer)
       legacy_send_offer (transfer);
       return;
     }
-  if (!offer_is_due (transfer) || !can_say (transfer) || run->told_on == transfer->peer->session)
+  if (!offer_is_due (transfer) || !can_say (transfer) || run->told_on == transfer->peer->session || run->telling)
     return;
   if (transfer->peer->capabilities_known && !(transfer->peer->capabilities & CAPABILITY_FILES))
     {
@@ -154,6 +283,8 @@ offer_make (Transfer *transfer)
   say (transfer, jingle, on_offered);
 }
 
+/* Their offers ------------------------------------------------------------------------------------------------- */
+
 /* Our yes may have been on a stream that was just given up for another, or have crossed another offer. */
 static void
 on_accepted (const Node *answer, gint64 rtt, gpointer user_data)
@@ -167,8 +298,11 @@ on_accepted (const Node *answer, gint64 rtt, gpointer user_data)
       transfer->run->offered = TRUE;
       transfer_retry_later (transfer);
     }
-  else if (answer != NULL && is_error (answer, NULL))
-    offer_inform (transfer, JINGLE_SAYS_RESUME, NULL);
+  else if (is_error (answer, NULL))
+    {
+      transfer_set_flag (transfer, TRANSFER_UNTOLD, TRUE);
+      offer_tell (transfer);
+    }
 }
 
 /* Others of the same peer that have a connection, or will have one soon, as far as they may: an id that was said on a stream which is gone
@@ -214,13 +348,8 @@ offer_accept (Transfer *transfer)
       legacy_receive_accept (transfer);
       return;
     }
-  if (run->task != NULL || !transfer_has_flag (transfer, TRANSFER_ACCEPTED))
+  if (run->task != NULL || transfer->row->state == TRANSFER_PAUSED || !transfer_has_flag (transfer, TRANSFER_ACCEPTED))
     return;
-  if (transfer_has_flag (transfer, TRANSFER_PAUSED_HERE))
-    {
-      offer_inform (transfer, JINGLE_SAYS_PAUSE, REASON_PAUSED);
-      return;
-    }
   if (!can_say (transfer) || !run->offered)
     {
       transfers_count_moving (run->messenger, transfer->peer); /* with the next stream they offer it again */
@@ -236,50 +365,6 @@ offer_accept (Transfer *transfer)
   jingle->name = g_strdup ("files");
   set_via (jingle, transfer);
   say (transfer, jingle, on_accepted);
-}
-
-static void
-on_terminated (const Node *answer, gint64 rtt, gpointer user_data)
-{
-  Transfer *transfer = transfer_deref (user_data);
-
-  if (transfer == NULL || answer == NULL || !transfer_has_flag (transfer, TRANSFER_UNTOLD))
-    return;
-  transfer_set_flag (transfer, TRANSFER_UNTOLD, FALSE); /* an error: it does not know of it, which is as good */
-  transfer_save (transfer);
-  transfers_count_moving (transfer->run->messenger, transfer->peer);
-}
-
-void
-offer_say_end (Session *session, const char *sid, const char *why, RequestDone done, gpointer user_data)
-{
-  g_autoptr (Jingle) jingle = jingle_new (JINGLE_TERMINATE, sid);
-
-  jingle->why = why != NULL ? why : REASON_NONE;
-  jingle->reason = jingle_condition (jingle->why);
-  session_request (session, "set", jingle_build (jingle), done, user_data);
-}
-
-void
-offer_terminate (Transfer *transfer)
-{
-  if (transfer_has_flag (transfer, TRANSFER_LEGACY))
-    legacy_terminate (transfer);
-  else if (can_say (transfer))
-    offer_say_end (transfer->peer->session, transfer->row->sid, transfer->row->reason, on_terminated, transfer_ref (transfer));
-}
-
-void
-offer_inform (Transfer *transfer, JingleSays says, const char *why)
-{
-  g_autoptr (Jingle) jingle = NULL;
-
-  if (!can_say (transfer))
-    return;
-  jingle = jingle_new (JINGLE_INFO, transfer->row->sid);
-  jingle->says = says;
-  jingle->why = why != NULL ? why : REASON_NONE;
-  say (transfer, jingle, on_informed);
 }
 
 /* The same bytes within this stream. */
@@ -313,17 +398,14 @@ offer_agree (Transfer *transfer, const Jingle *jingle)
 
 /* Streams come and go ------------------------------------------------------------------------------------------- */
 
-/* One that they offer, and about which we said yes or go on: they may not know that it can go on. */
-static void
-remind (Transfer *transfer)
+/* For the peer to go on, who may wait for us, or have forgotten it. */
+static gboolean
+waits (const Transfer *transfer)
 {
-  gboolean theirs = transfer_has_flag (transfer, TRANSFER_PAUSED_THERE) && !transfer_has_flag (transfer, TRANSFER_PAUSED_HERE);
-  gboolean paused = transfer->row->state == TRANSFER_PAUSED && !theirs;
-
-  if (transfer->run->told_on == transfer->peer->session || transfer->run->task != NULL)
-    return;
-  transfer->run->told_on = transfer->peer->session;
-  offer_inform (transfer, paused ? JINGLE_SAYS_PAUSE : JINGLE_SAYS_RESUME, paused ? transfer->row->reason : NULL);
+  if (transfer_is_held (transfer) || transfer_has_flag (transfer, TRANSFER_LEGACY))
+    return FALSE;
+  return transfer->row->state == TRANSFER_PAUSED
+         || (transfer->row->direction == DIRECTION_IN && transfer->row->state == TRANSFER_WAITING_PEER && !transfer->run->offered);
 }
 
 void
@@ -335,19 +417,16 @@ offers_pump (Messenger *messenger, Peer *peer)
 
       if (transfer->peer != peer || peer->session == NULL)
         continue;
-      if (transfer_has_flag (transfer, TRANSFER_UNTOLD) && transfer->run->told_on != peer->session)
-        {
-          transfer->run->told_on = peer->session;
-          offer_terminate (transfer);
-        }
+      if (waits (transfer) && transfer->run->told_on != peer->session)
+        transfer_set_flag (transfer, TRANSFER_UNTOLD, TRUE);
+      if (transfer_has_flag (transfer, TRANSFER_UNTOLD))
+        offer_tell (transfer);
       else if (transfer->row->direction == DIRECTION_OUT)
         offer_make (transfer);
       else if (transfer_has_flag (transfer, TRANSFER_LEGACY))
         legacy_receive_accept (transfer);
       else if (transfer->run->offered)
         offer_accept (transfer); /* it came before we had the stream to answer on */
-      else if (transfer->row->state == TRANSFER_WAITING_PEER)
-        remind (transfer);
     }
   transfers_count_moving (messenger, peer);
 }

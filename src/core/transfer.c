@@ -354,6 +354,13 @@ transfer_set_flag (Transfer *transfer, TransferFlag flag, gboolean on)
     transfer->row->flags &= ~(guint) flag;
 }
 
+gboolean
+transfer_is_held (const Transfer *transfer)
+{
+  return transfer_has_flag (transfer, TRANSFER_PAUSED_HERE)
+         || (transfer->row->state == TRANSFER_PAUSED && g_strcmp0 (transfer->row->reason, REASON_NO_SPACE) == 0);
+}
+
 /* What cannot be written down now is written with the next change. */
 void
 transfer_save (Transfer *transfer)
@@ -435,6 +442,7 @@ on_discarded (ByteTask *task, const ByteOutcome *outcome, gpointer user_data)
 
   g_clear_pointer (&transfer->run->task, byte_task_free);
   close_fd (&transfer->run->folder_fd);
+  transfers_count_moving (transfer->run->messenger, transfer->peer); /* its end may have to be said */
   offers_next (transfer->run->messenger, transfer->peer);
 }
 
@@ -520,10 +528,12 @@ on_retry (gpointer user_data)
   Transfer *transfer = user_data;
 
   deadline_drop (&transfer->run->retry);
-  if (transfer->row->state == TRANSFER_PAUSED)
+  if (transfer_is_held (transfer) && !transfer_has_flag (transfer, TRANSFER_PAUSED_HERE)) /* by the disk, and not because somebody wants it so */
+    transfers_resume (transfer->run->messenger, transfer, NULL);
+  else if (transfer_has_flag (transfer, TRANSFER_UNTOLD))
     {
-      if (g_strcmp0 (transfer->row->reason, REASON_NO_SPACE) == 0) /* and not because somebody wants it so */
-        transfers_resume (transfer->run->messenger, transfer, NULL);
+      offer_tell (transfer);
+      transfers_count_moving (transfer->run->messenger, transfer->peer);
     }
   else if (transfer->row->direction == DIRECTION_IN && transfer->row->state == TRANSFER_WAITING_PEER && transfer->run->offered)
     offer_accept (transfer);

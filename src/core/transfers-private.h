@@ -45,7 +45,8 @@ struct _TransferRun
   gboolean   landed;    /* all is in its place, and only has to be stored and said */
   gboolean   changed_source; /* it is not what it was when it was offered before */
   gboolean   stale;     /* the sources may be others than when they were counted */
-  gboolean   resumed;   /* out: the peer ended its pause before the thread had ended */
+  gboolean   resumed;   /* the peer ended its pause before the thread had ended */
+  gboolean   telling;   /* that it is paused, or is not, was said and not answered yet */
   gboolean   offered;   /* in: the newest offer was not answered */
 };
 
@@ -92,6 +93,7 @@ void transfer_retry_after (Transfer *transfer, guint seconds);
 void transfer_set_flag (Transfer *transfer, TransferFlag flag, gboolean on);
 void transfer_give_up (Transfer *transfer, TransferState state, const char *reason); /* and tells the peer, now or later */
 void transfer_go_on (Transfer *transfer); /* after a pause */
+gboolean transfer_is_held (const Transfer *transfer); /* by our user, or by our disk: it must not go on */
 void transfer_clean_up (Transfer *transfer);
 void transfer_scan (Transfer *transfer);
 void transfer_add_file (Transfer *transfer, const char *name, gint64 size, gint64 mtime, gboolean folder);
@@ -114,8 +116,8 @@ void offers_next (Messenger *messenger, Peer *peer);     /* one that had to wait
 void offers_ended (Messenger *messenger, Session *session);
 void offer_make (Transfer *transfer);                    /* (again), if there is a stream */
 void offer_accept (Transfer *transfer);                  /* bytes may come */
-void offer_terminate (Transfer *transfer);               /* it is over, and they should know */
-void offer_inform (Transfer *transfer, JingleSays says, const char *why);
+void offer_tell (Transfer *transfer);                    /* what is TRANSFER_UNTOLD, now or with the next stream, until it is answered */
+void offer_ask_back (Transfer *transfer);                /* we cannot connect to them: they should */
 void offer_fall_back (Transfer *transfer);               /* neither side can connect: in-band */
 void offer_agree (Transfer *transfer, const Jingle *jingle); /* to the transport that they propose instead */
 void offer_say_end (Session *session, const char *sid, const char *why, RequestDone done, gpointer user_data);
@@ -126,6 +128,7 @@ gboolean answers_receive (Messenger *messenger, Session *session, const Node *iq
 /* answers_arrived: @jingle's files or folders; NULL where there are too many already. answers_decide() follows. */
 Transfer *answers_arrived (Messenger *messenger, Peer *peer, const Jingle *jingle, guint flags);
 void answers_decide (Transfer *transfer); /* policy, quota, or somebody is asked */
+void answers_paused (Transfer *transfer, const char *reason); /* by the peer; @reason as we mean it */
 
 /* carrier.c */
 void carrier_connect (Transfer *transfer);               /* to them, with the newest id */

@@ -227,6 +227,11 @@ accept (Transfer *transfer, const TransferTarget *target, GError **error)
   transfer_set_flag (transfer, TRANSFER_ACCEPTED, TRUE);
   if (!transfer_has_flag (transfer, TRANSFER_LEGACY))
     trust_pin (transfer->run->messenger, transfer->peer);
+  if (transfer->row->state == TRANSFER_PAUSED) /* it stays so: the yes is said when it goes on */
+    {
+      transfer_save (transfer);
+      return TRUE;
+    }
   transfer_set (transfer, TRANSFER_WAITING_PEER, NULL);
   offer_accept (transfer);
   return TRUE;
@@ -250,7 +255,7 @@ transfer_give_up (Transfer *transfer, TransferState state, const char *reason)
 {
   transfer_set_flag (transfer, TRANSFER_UNTOLD, TRUE);
   transfer_set (transfer, state, reason);
-  offer_terminate (transfer);
+  offer_tell (transfer);
 }
 
 gboolean
@@ -292,27 +297,29 @@ transfers_pause (Messenger *messenger, Transfer *transfer, GError **error)
                    transfer->row->id);
       return FALSE;
     }
-  transfer_set_flag (transfer, TRANSFER_PAUSED_HERE, TRUE);
+  transfer_set_flag (transfer, TRANSFER_PAUSED_HERE | TRANSFER_UNTOLD, TRUE);
   transfer_stop_moving (transfer, REASON_PAUSED);
+  transfer->run->offered = FALSE; /* they offer it again */
   transfer_set (transfer, TRANSFER_PAUSED, REASON_PAUSED);
-  offer_inform (transfer, JINGLE_SAYS_PAUSE, REASON_PAUSED);
+  offer_tell (transfer);
   return TRUE;
 }
 
 gboolean
 transfers_resume (Messenger *messenger, Transfer *transfer, GError **error)
 {
-  gboolean paused = transfer_has_flag (transfer, TRANSFER_PAUSED_HERE);
+  gboolean held = transfer_is_held (transfer);
 
   if (transfer_is_over (transfer))
     return fail_over (transfer, error);
   transfer_set_flag (transfer, TRANSFER_PAUSED_HERE, FALSE);
   if (transfer->row->state != TRANSFER_PAUSED)
     return TRUE;
-  if (paused && transfer_has_flag (transfer, TRANSFER_PAUSED_THERE)) /* theirs is the only pause now, which they have to know */
+  if (held && transfer_has_flag (transfer, TRANSFER_PAUSED_THERE)) /* theirs is the only pause now, which they have to know */
     {
+      transfer_set_flag (transfer, TRANSFER_UNTOLD, TRUE);
       transfer_set (transfer, TRANSFER_PAUSED, REASON_PEER_PAUSED);
-      offer_inform (transfer, JINGLE_SAYS_RESUME, NULL);
+      offer_tell (transfer);
       return TRUE;
     }
   if (transfer_has_flag (transfer, TRANSFER_PAUSED_THERE))
@@ -321,7 +328,6 @@ transfers_resume (Messenger *messenger, Transfer *transfer, GError **error)
                    transfer->row->id);
       return FALSE;
     }
-  transfer->run->told_on = NULL;
   transfer_go_on (transfer);
   return TRUE;
 }
@@ -329,14 +335,20 @@ transfers_resume (Messenger *messenger, Transfer *transfer, GError **error)
 void
 transfer_go_on (Transfer *transfer)
 {
+  gboolean accepted = transfer_has_flag (transfer, TRANSFER_ACCEPTED);
+
+  transfer->run->told_on = NULL;
+  transfer_set_flag (transfer, TRANSFER_UNTOLD, transfer->row->direction == DIRECTION_IN); /* else the offer tells it */
   if (transfer->row->direction == DIRECTION_IN)
     {
-      transfer_set (transfer, transfer_has_flag (transfer, TRANSFER_ACCEPTED) ? TRANSFER_WAITING_PEER : TRANSFER_OFFERED, NULL);
-      offer_inform (transfer, JINGLE_SAYS_RESUME, NULL);
+      transfer_set (transfer, accepted ? TRANSFER_WAITING_PEER : TRANSFER_OFFERED, NULL);
+      offer_tell (transfer);
+      if (!accepted)
+        answers_decide (transfer); /* whoever was asked before the pause is not any more */
       return;
     }
   transfer->run->stale = TRUE;
-  transfer_set (transfer, transfer_has_flag (transfer, TRANSFER_ACCEPTED) ? TRANSFER_WAITING_PEER : TRANSFER_QUEUED, NULL);
+  transfer_set (transfer, accepted ? TRANSFER_WAITING_PEER : TRANSFER_QUEUED, NULL);
   offer_make (transfer);
 }
 

@@ -23,7 +23,7 @@ typedef enum
   TRANSFER_CHECKSUM = 1 << 2,
   TRANSFER_PAUSED_HERE = 1 << 3,  /* who paused has to resume */
   TRANSFER_PAUSED_THERE = 1 << 4,
-  TRANSFER_UNTOLD = 1 << 5,       /* it is over, and the peer does not know */
+  TRANSFER_UNTOLD = 1 << 5,       /* it is over, paused or not any more, and the peer does not know */
   TRANSFER_PIPE = 1 << 6,         /* its size is not known: it cannot be continued */
   TRANSFER_ONCE = 1 << 7,         /* nor this one: it is from or into a descriptor */
   TRANSFER_RESTARTED = 1 << 8,    /* the source changed after a part of it had gone over: all went once more */

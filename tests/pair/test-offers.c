@@ -116,7 +116,7 @@ know (Scene *scene, const char *sid)
   row->created = row->changed = g_get_real_time ();
   row->expires = row->created + (gint64) LIMIT_EXPIRE_S * G_USEC_PER_SEC;
   g_assert_true (transfers_save (messenger->db, row, NULL));
-  transfer_new (messenger, row, scene->juliet->peer);
+  transfer_new (messenger, row, scene->juliet->peer)->run->telling = TRUE; /* so it says nothing by itself */
 }
 
 static void
