@@ -64,21 +64,44 @@ struct _Messenger
   gint64     purged;    /* when the database was last cleaned */
 };
 
-/* What is told after the turn's commit. */
+typedef enum
+{
+  MESSENGER_SIGNAL_PEER_ADDED,
+  MESSENGER_SIGNAL_PEER_CHANGED,
+  MESSENGER_SIGNAL_PEER_REMOVED,
+  MESSENGER_SIGNAL_MESSAGE_ADDED,
+  MESSENGER_SIGNAL_MESSAGE_CHANGED,
+  MESSENGER_SIGNAL_CHANGED,
+  MESSENGER_SIGNAL_TRANSFER_ADDED,
+  MESSENGER_SIGNAL_TRANSFER_CHANGED,
+  MESSENGER_SIGNAL_TRANSFER_FINISHED,
+  MESSENGER_SIGNAL_TRANSFER_REMOVED,
+  MESSENGER_N_SIGNALS
+} MessengerSignal;
+
+extern guint messenger_signals[MESSENGER_N_SIGNALS];
+
+/* telling.c: what is told after the turn's commit -------------------------------------------------------------------- */
+
+void telling_init (Messenger *messenger);
+void telling_end (Messenger *messenger);   /* what is still to be told */
+void telling_clear (Messenger *messenger);
 void messenger_tell (Messenger *messenger);
 void messenger_peer_changed (Messenger *messenger, Peer *peer, PeerChange changed);
 void messenger_message_changed (Messenger *messenger, guint64 seq, gint64 peer, MessageState state, const char *reason,
                                 gboolean confirms);
 void messenger_message_added (Messenger *messenger, MessageRow *row); /* takes it */
 void messenger_changed (Messenger *messenger, MessengerChange changed);
+/* messenger_await_peer: @peer is told of when its row is stored. */
+void messenger_await_peer (Messenger *messenger, const Peer *peer);
+
+/* messenger.c ------------------------------------------------------------------------------------------------------- */
+
 /* @key: PEER_KEY bytes or NULL */
 Peer *messenger_add_peer (Messenger *messenger, const char *instance, const char *address, const guint8 *key, GError **error);
 /* messenger_merge: @peer was @into all the time; it is freed. */
 gboolean messenger_merge (Messenger *messenger, Peer *peer, Peer *into, GError **error);
 gboolean messenger_may_talk (Messenger *messenger); /* on the air, awake, not offline */
-
-/* messenger_await_peer: @peer is told of when its row is stored. */
-void messenger_await_peer (Messenger *messenger, const Peer *peer);
 
 /* fault.c: the database cannot be written ---------------------------------------------------------------------------- */
 

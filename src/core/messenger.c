@@ -1,295 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <malloc.h>
 #include <sodium.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "core/messenger-private.h"
-#include "core/legacy.h"
+#include "core/transfers-private.h"
 #include "net/addresses.h"
 #include "net/deadline.h"
 #include "presence/name.h"
 
-#define PURGE_EVERY_US (24 * 3600 * (gint64) G_USEC_PER_SEC)
-#define NEWS_MESSAGES 512 /* gathered before they are told although the loop is busy */
-#define NEWS_TURNS 64
-#define BUSY_MESSAGES 1000
-#define REST_US (2 * G_USEC_PER_SEC)
-
 G_DEFINE_TYPE (Messenger, messenger, G_TYPE_OBJECT)
 
-enum
-{
-  PEER_ADDED,
-  PEER_CHANGED,
-  PEER_REMOVED,
-  MESSAGE_ADDED,
-  MESSAGE_CHANGED,
-  CHANGED,
-  TRANSFER_ADDED,
-  TRANSFER_CHANGED,
-  TRANSFER_FINISHED,
-  TRANSFER_REMOVED,
-  N_SIGNALS
-};
+guint messenger_signals[MESSENGER_N_SIGNALS];
 
-static guint signals[N_SIGNALS];
-
-/* Telling, after the commit ------------------------------------------------------------------------------------- */
-
-static void
-tell_peers (Messenger *messenger)
-{
-  g_autoptr (GHashTable) peers = g_steal_pointer (&messenger->changed_peers);
-  GHashTableIter iter;
-  gpointer key;
-
-  messenger->changed_peers = g_hash_table_new (NULL, NULL);
-  g_hash_table_iter_init (&iter, peers);
-  while (g_hash_table_iter_next (&iter, &key, NULL))
-    {
-      Peer *peer = key;
-      guint changed = peer->changed;
-
-      peer->changed = 0;
-      g_signal_emit (messenger, signals[PEER_CHANGED], 0, peer, changed);
-    }
-}
-
-static GHashTable *
-message_set_new (void)
-{
-  return g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) message_row_free);
-}
-
-static void
-tell_messages (Messenger *messenger)
-{
-  g_autoptr (GHashTable) messages = g_steal_pointer (&messenger->news);
-  GHashTableIter iter;
-  gpointer row;
-
-  messenger->busy += g_hash_table_size (messages);
-  if (messenger->busy >= BUSY_MESSAGES)
-    deadline_set (messenger->rest, g_get_monotonic_time () + REST_US);
-  messenger->news = message_set_new ();
-  g_hash_table_iter_init (&iter, messages);
-  while (g_hash_table_iter_next (&iter, NULL, &row))
-    g_signal_emit (messenger, signals[MESSAGE_CHANGED], 0, row);
-}
-
-/* Once a day, and only when something is going on anyway; with the history off always, but never before it was told how a message ended. */
-static void
-purge (Messenger *messenger)
-{
-  gint64 now = g_get_real_time ();
-  g_autoptr (GError) error = NULL;
-  int days = settings_history_days (messenger->settings);
-
-  if (days != 0 && now - messenger->purged < PURGE_EVERY_US)
-    return;
-  messenger->purged = now;
-  if (!messages_purge (messenger->db, days, now, &error))
-    g_warning ("the history was not cleaned: %s", error->message);
-  if (database_is_dirty (messenger->db))
-    messenger_tell (messenger);
-}
-
-static void
-tell_news (Messenger *messenger)
-{
-  guint changed = messenger->changed;
-
-  deadline_drop (&messenger->news_source);
-  messenger->news_turns = 0;
-  messenger->changed = 0;
-  tell_peers (messenger);
-  tell_messages (messenger);
-  if (changed != 0)
-    g_signal_emit (messenger, signals[CHANGED], 0, changed);
-  if (!messenger->stopped && messenger->trouble == NULL)
-    purge (messenger);
-}
-
-static gboolean
-on_idle (gpointer user_data)
-{
-  tell_news (user_data);
-  return G_SOURCE_REMOVE;
-}
-
-/* A burst leaves the heap in pieces: 15 MB before this and 8 MB after it were measured for 30,000 messages. */
-static gboolean
-on_rest (gpointer user_data)
-{
-  Messenger *messenger = user_data;
-
-  messenger->busy = 0;
-#ifdef __GLIBC__
-  malloc_trim (0);
-#endif
-  return G_SOURCE_CONTINUE;
-}
-
-static void
-gather_messages (Messenger *messenger)
-{
-  GHashTableIter iter;
-  gpointer key, row;
-
-  g_hash_table_iter_init (&iter, messenger->changed_messages);
-  while (g_hash_table_iter_next (&iter, &key, &row))
-    {
-      g_hash_table_iter_steal (&iter);
-      g_hash_table_replace (messenger->news, key, row);
-    }
-}
-
-/* What the commit made true is told when the loop has nothing more urgent, or much has gathered: in a burst most messages are
- * delivered by then, and one signal tells what several would. */
-static void
-tell_soon (Messenger *messenger)
-{
-  gather_messages (messenger);
-  if (++messenger->news_turns >= NEWS_TURNS || g_hash_table_size (messenger->news) >= NEWS_MESSAGES)
-    tell_news (messenger);
-  else if (messenger->news_source == NULL)
-    {
-      messenger->news_source = g_idle_source_new ();
-      g_source_set_callback (messenger->news_source, on_idle, messenger, NULL);
-      g_source_attach (messenger->news_source, g_main_context_get_thread_default ());
-    }
-}
-
-static void
-set_expiry (Messenger *messenger)
-{
-  gint64 next = outbox_next_expiry (messenger->db);
-  gint64 wait = next - g_get_real_time ();
-
-  deadline_set (messenger->expiry, next == 0 ? -1 : g_get_monotonic_time () + MAX (wait, 0));
-}
-
-static void
-tell (const GError *error, gpointer data)
-{
-  g_autoptr (Messenger) messenger = data;
-
-  messenger->telling = FALSE;
-  if (error != NULL)
-    fault_happened (messenger, error);
-  else if (messenger->trouble != NULL && turn_wrote (messenger->turn))
-    fault_over (messenger);
-  tell_soon (messenger);
-  if (messenger->stopped || messenger->trouble != NULL)
-    return;
-  set_expiry (messenger);
-}
-
-void
-messenger_tell (Messenger *messenger)
-{
-  if (messenger->telling)
-    return;
-  messenger->telling = TRUE;
-  turn_after (messenger->turn, tell, g_object_ref (messenger));
-}
-
-void
-messenger_peer_changed (Messenger *messenger, Peer *peer, PeerChange changed)
-{
-  if (changed == 0)
-    return;
-  if ((changed & PEER_CHANGED_PRESENCE) != 0 && !peer_is_online (peer))
-    legacy_gone (messenger, peer);
-  peer->changed |= changed;
-  g_hash_table_add (messenger->changed_peers, peer);
-  messenger_tell (messenger);
-}
-
-void
-messenger_message_changed (Messenger *messenger, guint64 seq, gint64 peer, MessageState state, const char *reason,
-                           gboolean confirms)
-{
-  MessageRow *row = message_row_new ();
-
-  row->seq = seq;
-  row->peer = peer;
-  row->state = state;
-  row->reason = g_strdup (reason);
-  row->confirms = confirms;
-  g_hash_table_replace (messenger->changed_messages, &row->seq, row);
-  messenger_tell (messenger);
-}
-
-void
-messenger_changed (Messenger *messenger, MessengerChange changed)
-{
-  messenger->changed |= changed;
-  messenger_tell (messenger);
-}
-
-typedef struct
-{
-  Messenger  *messenger;
-  MessageRow *row;
-} Added;
-
-static void
-added_after (const GError *error, gpointer data)
-{
-  Added *added = data;
-
-  if (error == NULL)
-    g_signal_emit (added->messenger, signals[MESSAGE_ADDED], 0, added->row);
-  else if (roster_by_id (added->messenger->roster, added->row->peer) != NULL)
-    conversation_refresh_counts (added->messenger, roster_by_id (added->messenger->roster, added->row->peer));
-  message_row_free (added->row);
-  g_object_unref (added->messenger);
-  g_free (added);
-}
-
-void
-messenger_message_added (Messenger *messenger, MessageRow *row)
-{
-  Added *added = g_new (Added, 1);
-
-  added->messenger = g_object_ref (messenger);
-  added->row = row;
-  turn_after (messenger->turn, added_after, added);
-}
-
-typedef struct
-{
-  Messenger *messenger;
-  gint64     id;
-} NewPeer;
-
-static void
-peer_after (const GError *error, gpointer data)
-{
-  NewPeer *added = data;
-  Peer *peer = roster_by_id (added->messenger->roster, added->id);
-
-  if (peer != NULL)
-    peer->unstored = error != NULL;
-  if (peer != NULL && error == NULL)
-    g_signal_emit (added->messenger, signals[PEER_ADDED], 0, peer);
-  g_object_unref (added->messenger);
-  g_free (added);
-}
-
-void
-messenger_await_peer (Messenger *messenger, const Peer *peer)
-{
-  NewPeer *added = g_new (NewPeer, 1);
-
-  added->messenger = g_object_ref (messenger);
-  added->id = peer->row->id;
-  turn_after (messenger->turn, peer_after, added);
-}
+/* Peers ----------------------------------------------------------------------------------------------------------- */
 
 Peer *
 messenger_add_peer (Messenger *messenger, const char *instance, const char *address, const guint8 *key, GError **error)
@@ -305,8 +30,6 @@ messenger_add_peer (Messenger *messenger, const char *instance, const char *addr
   messenger_await_peer (messenger, peer);
   return peer;
 }
-
-/* Peers ----------------------------------------------------------------------------------------------------------- */
 
 Peer *
 messenger_add_address (Messenger *messenger, const char *uri, GError **error)
@@ -404,7 +127,7 @@ remove_peer (Messenger *messenger, Peer *peer, Peer *into, GError **error)
   g_hash_table_remove (messenger->changed_peers, peer);
   removed = into != NULL ? roster_merge (messenger->roster, peer, into, error) : roster_remove (messenger->roster, peer, error);
   if (removed)
-    g_signal_emit (messenger, signals[PEER_REMOVED], 0, &id);
+    g_signal_emit (messenger, messenger_signals[MESSENGER_SIGNAL_PEER_REMOVED], 0, &id);
   return removed;
 }
 
@@ -652,7 +375,6 @@ messenger_new (Database *db, Settings *settings, Identity *identity, GError **er
   if (!transfers_load (messenger, error))
     return NULL;
   messenger->expiry = deadline_new (on_expiry, messenger);
-  messenger->rest = deadline_new (on_rest, messenger);
   messenger_tell (messenger);
   return g_steal_pointer (&messenger);
 }
@@ -682,7 +404,7 @@ messenger_stop (Messenger *messenger)
     g_main_context_iteration (NULL, TRUE);
   deadline_drop (&timer);
   turn_flush (messenger->turn);
-  tell_news (messenger);
+  telling_end (messenger);
 }
 
 static void
@@ -693,7 +415,6 @@ messenger_finalize (GObject *object)
   deadline_drop (&messenger->settle_timer);
   deadline_drop (&messenger->network_timer);
   deadline_drop (&messenger->expiry);
-  deadline_drop (&messenger->rest);
   deadline_drop (&messenger->proof_timer);
   g_queue_clear (&messenger->proofs);
   verification_free_all (messenger);
@@ -701,9 +422,7 @@ messenger_finalize (GObject *object)
   identity_free (messenger->identity);
   g_ptr_array_unref (messenger->sessions);
   g_ptr_array_unref (messenger->settlers);
-  g_hash_table_unref (messenger->changed_peers);
-  g_hash_table_unref (messenger->changed_messages);
-  g_hash_table_unref (messenger->news);
+  telling_clear (messenger);
   g_hash_table_unref (messenger->own_names);
   g_clear_pointer (&messenger->turn, turn_free);
   g_clear_pointer (&messenger->roster, roster_free);
@@ -726,9 +445,7 @@ messenger_init (Messenger *messenger)
   messenger->transfers = g_ptr_array_new_with_free_func ((GDestroyNotify) transfer_free);
   messenger->settlers = g_ptr_array_new_with_free_func (g_free);
   messenger->own_names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  messenger->changed_peers = g_hash_table_new (NULL, NULL);
-  messenger->changed_messages = message_set_new ();
-  messenger->news = message_set_new ();
+  telling_init (messenger);
   messenger->scratch = g_string_sized_new (1024);
   randombytes_buf (messenger->salt, sizeof messenger->salt);
   g_queue_init (&messenger->proofs);
@@ -740,7 +457,7 @@ add_signal (guint which, const char *name, guint n_parameters, GType first, GTyp
 {
   GType types[] = { first, second };
 
-  signals[which] = g_signal_newv (name, MESSENGER_TYPE, G_SIGNAL_RUN_LAST, NULL, NULL, NULL, NULL, G_TYPE_NONE,
+  messenger_signals[which] = g_signal_newv (name, MESSENGER_TYPE, G_SIGNAL_RUN_LAST, NULL, NULL, NULL, NULL, G_TYPE_NONE,
                                   n_parameters, types);
 }
 
@@ -748,14 +465,14 @@ static void
 messenger_class_init (MessengerClass *class)
 {
   G_OBJECT_CLASS (class)->finalize = messenger_finalize;
-  add_signal (PEER_ADDED, "peer-added", 1, G_TYPE_POINTER, G_TYPE_NONE);
-  add_signal (PEER_CHANGED, "peer-changed", 2, G_TYPE_POINTER, G_TYPE_UINT);
-  add_signal (PEER_REMOVED, "peer-removed", 1, G_TYPE_POINTER, G_TYPE_NONE);
-  add_signal (MESSAGE_ADDED, "message-added", 1, G_TYPE_POINTER, G_TYPE_NONE);
-  add_signal (MESSAGE_CHANGED, "message-changed", 1, G_TYPE_POINTER, G_TYPE_NONE);
-  add_signal (CHANGED, "changed", 1, G_TYPE_UINT, G_TYPE_NONE);
-  add_signal (TRANSFER_ADDED, "transfer-added", 1, G_TYPE_POINTER, G_TYPE_NONE);
-  add_signal (TRANSFER_CHANGED, "transfer-changed", 2, G_TYPE_POINTER, G_TYPE_UINT);
-  add_signal (TRANSFER_FINISHED, "transfer-finished", 1, G_TYPE_POINTER, G_TYPE_NONE);
-  add_signal (TRANSFER_REMOVED, "transfer-removed", 1, G_TYPE_POINTER, G_TYPE_NONE);
+  add_signal (MESSENGER_SIGNAL_PEER_ADDED, "peer-added", 1, G_TYPE_POINTER, G_TYPE_NONE);
+  add_signal (MESSENGER_SIGNAL_PEER_CHANGED, "peer-changed", 2, G_TYPE_POINTER, G_TYPE_UINT);
+  add_signal (MESSENGER_SIGNAL_PEER_REMOVED, "peer-removed", 1, G_TYPE_POINTER, G_TYPE_NONE);
+  add_signal (MESSENGER_SIGNAL_MESSAGE_ADDED, "message-added", 1, G_TYPE_POINTER, G_TYPE_NONE);
+  add_signal (MESSENGER_SIGNAL_MESSAGE_CHANGED, "message-changed", 1, G_TYPE_POINTER, G_TYPE_NONE);
+  add_signal (MESSENGER_SIGNAL_CHANGED, "changed", 1, G_TYPE_UINT, G_TYPE_NONE);
+  add_signal (MESSENGER_SIGNAL_TRANSFER_ADDED, "transfer-added", 1, G_TYPE_POINTER, G_TYPE_NONE);
+  add_signal (MESSENGER_SIGNAL_TRANSFER_CHANGED, "transfer-changed", 2, G_TYPE_POINTER, G_TYPE_UINT);
+  add_signal (MESSENGER_SIGNAL_TRANSFER_FINISHED, "transfer-finished", 1, G_TYPE_POINTER, G_TYPE_NONE);
+  add_signal (MESSENGER_SIGNAL_TRANSFER_REMOVED, "transfer-removed", 1, G_TYPE_POINTER, G_TYPE_NONE);
 }
