@@ -166,6 +166,24 @@ test_no_tick_after_the_end (void)
   scene_close (&scene);
 }
 
+/* Its time is over while it moves: it goes on, and is looked at again. */
+static void
+test_late (void)
+{
+  Scene scene;
+
+  scene_begin_large (&scene);
+  scene_sent (&scene)->row->expires = 1;
+  transfers_set_expiry (scene.juliet->messenger);
+  g_assert_true (tree_is (scene_sent (&scene), TRANSFER_ACTIVE, ""));
+  g_assert_cmpint (g_source_get_ready_time (scene.juliet->messenger->transfer_expiry), >, 0);
+  side_stop (scene.romeo);
+  side_wait (scene_sent (&scene)->run->task == NULL);
+  transfers_set_expiry (scene.juliet->messenger);
+  g_assert_true (tree_is (scene_sent (&scene), TRANSFER_FAILED, REASON_EXPIRED));
+  scene_close (&scene);
+}
+
 static void
 test_restart (gconstpointer who)
 {
@@ -378,6 +396,7 @@ main (int argc, char **argv)
   g_test_add_func ("/transfers/no-tick-after-the-end", test_no_tick_after_the_end);
   g_test_add_data_func ("/transfers/restart/sender", GINT_TO_POINTER (TRUE), test_restart);
   g_test_add_data_func ("/transfers/restart/receiver", GINT_TO_POINTER (FALSE), test_restart);
+  g_test_add_func ("/transfers/late", test_late);
   g_test_add_func ("/transfers/away", test_away);
   g_test_add_func ("/transfers/pipe", test_pipe);
   g_test_add_func ("/transfers/cut", test_cut);

@@ -5,6 +5,7 @@
 
 #include "core/messenger-private.h"
 #include "core/transfers-private.h"
+#include "net/deadline.h"
 #include "scene.h"
 #include "transfer/reason.h"
 
@@ -258,6 +259,40 @@ test_accepted (gconstpointer data)
   end (&scene);
 }
 
+/* And no time ends it. */
+static void
+wait_for_space (Scene *scene)
+{
+  scene_wait (scene, TRANSFER_PAUSED, REASON_PEER_NO_SPACE, TRANSFER_PAUSED, REASON_NO_SPACE);
+  deadline_drop (&scene_got (scene)->run->retry);
+}
+
+/* A full disk is a pause of its own: hers neither ends it nor is ended by it. */
+static void
+test_no_space (void)
+{
+  Scene scene;
+
+  scene_open (&scene);
+  side_configure (scene.romeo, "reserve", "1000000G");
+  scene_write (scene.from, "large", 1000);
+  scene_offer_and_see (&scene, "large");
+  scene_accept (&scene);
+  wait_for_space (&scene);
+  pause_it (&scene, SENDER);
+  side_wait (transfer_has_flag (scene_got (&scene), TRANSFER_PAUSED_THERE));
+  g_assert_true (is (&scene, RECEIVER, TRANSFER_PAUSED, REASON_NO_SPACE));
+  resume (&scene, SENDER);
+  wait_for_space (&scene);
+  pause_it (&scene, SENDER);
+  side_wait (transfer_has_flag (scene_got (&scene), TRANSFER_PAUSED_THERE));
+  side_configure (scene.romeo, "reserve", "0");
+  resume (&scene, RECEIVER);
+  wait_paused_by (&scene, SENDER);
+  resume (&scene, SENDER);
+  end (&scene);
+}
+
 /* And who canceled it has forgotten it when they meet again. */
 static void
 test_canceled (gconstpointer data)
@@ -343,6 +378,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pauses/queued", test_queued);
   add ("offered", test_offered);
   add ("accepted", test_accepted);
+  g_test_add_func ("/pauses/no-space", test_no_space);
   add ("canceled", test_canceled);
   g_test_add_func ("/pauses/storm", test_storm);
   result = g_test_run ();
