@@ -227,15 +227,18 @@ on_said (const Node *answer, gint64 rtt, gpointer user_data)
 {
 }
 
-/* One that was over and is not shown any more is found in the database: they are told again. */
+/* One that was over and is not shown any more is found in the database: they are told again. Where we died before they heard it, we may
+ * have died before what it left was taken away, too. */
 static gboolean
 was_over (Messenger *messenger, Session *session, const Jingle *jingle)
 {
   g_autoptr (TransferRow) row = transfers_by_sid (messenger->db, session_peer (session)->row->id, DIRECTION_IN, jingle->sid);
 
-  if (row != NULL)
-    offer_say_end (session, jingle->sid, row->reason, on_said, NULL);
-  return row != NULL;
+  if (row == NULL)
+    return FALSE;
+  offer_say_end (session, jingle->sid, row->reason, on_said, NULL);
+  transfers_sweep (messenger, row);
+  return TRUE;
 }
 
 static const char *

@@ -259,7 +259,7 @@ carrier_receive_job (Transfer *transfer, const char *part)
 static ByteTask *
 receive (Transfer *transfer, ByteLink *link)
 {
-  g_autofree char *part = transfer_dup_part (transfer);
+  g_autofree char *part = transfer_dup_part (transfer->row);
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
   ReceiveJob job = carrier_receive_job (transfer, part);
 

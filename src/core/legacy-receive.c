@@ -150,7 +150,7 @@ on_connected (int fd, GBytes *surplus, guint target, const GError *error, gpoint
 {
   Transfer *transfer = user_data;
   Legacy *legacy = transfer->run->legacy;
-  g_autofree char *part = transfer_dup_part (transfer);
+  g_autofree char *part = transfer_dup_part (transfer->row);
   const JingleFile *file = g_ptr_array_index (transfer->files, 0);
   const SiHost *host;
   ReceiveJob job;

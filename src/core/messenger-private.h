@@ -51,6 +51,7 @@ struct _Messenger
   gpointer   ask_data;
   GSource   *progress;  /* while bytes move */
   GSource   *transfer_expiry;
+  GPtrArray *sweeps;    /* ByteTask, owned: what takes away parts for nobody */
   guint      busy;      /* messages since memory was given back */
   GSource   *rest;
   char      *cloned;    /* who else shows our key, as told to the user, or NULL */

@@ -443,6 +443,7 @@ messenger_init (Messenger *messenger)
 {
   messenger->sessions = g_ptr_array_new_with_free_func ((GDestroyNotify) session_free);
   messenger->transfers = g_ptr_array_new_with_free_func ((GDestroyNotify) transfer_free);
+  messenger->sweeps = g_ptr_array_new_with_free_func ((GDestroyNotify) byte_task_free);
   messenger->settlers = g_ptr_array_new_with_free_func (g_free);
   messenger->own_names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   telling_init (messenger);

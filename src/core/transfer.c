@@ -427,12 +427,12 @@ transfer_stop_moving (Transfer *transfer, const char *reason)
 }
 
 char *
-transfer_dup_part (const Transfer *transfer)
+transfer_dup_part (const TransferRow *row)
 {
   /* the sid is theirs to choose: it must not be that of another peer, who may turn out to be this one */
-  g_autofree char *unique = g_strdup_printf ("%" G_GUINT64_FORMAT "/%s", transfer->row->id, transfer->row->sid);
+  g_autofree char *unique = g_strdup_printf ("%" G_GUINT64_FORMAT "/%s", row->id, row->sid);
 
-  return filename_part (transfer->row->name, unique);
+  return filename_part (row->name, unique);
 }
 
 static void
@@ -450,7 +450,7 @@ static void
 discard_part (Transfer *transfer)
 {
   TransferRun *run = transfer->run;
-  g_autofree char *part = transfer_dup_part (transfer);
+  g_autofree char *part = transfer_dup_part (transfer->row);
   ReceiveJob job = { .folder = run->folder_fd < 0 ? transfer->row->folder : NULL,
                      .folder_fd = run->folder_fd >= 0 ? fcntl (run->folder_fd, F_DUPFD_CLOEXEC, 3) : -1,
                      .out_fd = -1,

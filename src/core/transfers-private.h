@@ -101,11 +101,12 @@ void transfer_add_failures (Transfer *transfer, GPtrArray *failures); /* ByteFai
 void transfer_pack_files (Transfer *transfer); /* into the row */
 void transfer_pack_result (Transfer *transfer);
 char *transfer_dup_manifest (const Transfer *transfer);
-char *transfer_dup_part (const Transfer *transfer);
+char *transfer_dup_part (const TransferRow *row);
 char *transfer_name_of (const char *first, guint64 n);
 TransferLinks transfer_links (const Transfer *transfer);
 GArray *transfer_list_sources (Transfer *transfer, GVariant **holder); /* ByteSource, which point into *@holder */
 void transfers_set_expiry (Messenger *messenger);
+void transfers_sweep (Messenger *messenger, const TransferRow *row); /* what is left in the target of one that was complete when we died */
 void sending_sweep (Messenger *messenger); /* what is left of transfers that are over */
 void transfers_tick (Messenger *messenger); /* progress is told while bytes move */
 char *transfer_dup_target (Transfer *transfer); /* where what comes in goes when nobody says otherwise */

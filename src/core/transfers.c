@@ -11,6 +11,7 @@
 
 /* The list of transfers, what the user does with them, and what becomes of them when we start and end. */
 
+#define SWEEPS_MOST 4 /* threads at once, however often somebody offers what is over */
 #define TICK_MS 250
 #define EXPIRY_AGAIN_S 60
 
@@ -491,6 +492,25 @@ transfers_block_peer (Messenger *messenger, const Peer *peer)
     }
 }
 
+static void
+on_swept (ByteTask *task, const ByteOutcome *outcome, gpointer user_data)
+{
+  Messenger *messenger = user_data;
+
+  g_ptr_array_remove_fast (messenger->sweeps, task);
+}
+
+void
+transfers_sweep (Messenger *messenger, const TransferRow *row)
+{
+  g_autofree char *part = transfer_dup_part (row);
+  ReceiveJob job = { .folder = row->folder, .folder_fd = -1, .out_fd = -1, .part = part };
+
+  if (row->state == TRANSFER_COMPLETE && row->folder != NULL && (row->flags & (TRANSFER_BEGUN | TRANSFER_ONCE)) == TRANSFER_BEGUN
+      && messenger->sweeps->len < SWEEPS_MOST)
+    g_ptr_array_add (messenger->sweeps, discard_start (&job, on_swept, messenger));
+}
+
 /* Off the air, or asleep: what moves goes on later. */
 void
 transfers_rest (Messenger *messenger)
@@ -510,6 +530,7 @@ transfers_free_all (Messenger *messenger)
   deadline_drop (&messenger->progress);
   deadline_drop (&messenger->transfer_expiry);
   g_clear_pointer (&messenger->transfers, g_ptr_array_unref);
+  g_clear_pointer (&messenger->sweeps, g_ptr_array_unref);
 }
 
 void

@@ -201,6 +201,33 @@ test_restart (gconstpointer who)
   scene_close (&scene);
 }
 
+/* He died when all had landed and she had not heard of it: she offers it again, and what it left goes. */
+static void
+test_left_behind (void)
+{
+  g_autofree char *part = NULL, *path = NULL;
+  Transfer *sent;
+  Scene scene;
+
+  scene_open (&scene);
+  scene_write (scene.from, "report.pdf", 1000);
+  scene_offer_and_see (&scene, "report.pdf");
+  scene_accept (&scene);
+  scene_wait_complete (&scene);
+  part = transfer_dup_part (scene_got (&scene)->row);
+  path = tree_path (scene.to, part);
+  side_restart (scene.romeo);
+  g_assert_cmpint (g_mkdir (path, 0700), ==, 0);
+  sent = scene_sent (&scene);
+  sent->row->state = TRANSFER_WAITING_PEER;
+  sent->run->stale = TRUE;
+  transfers_count_moving (scene.juliet->messenger, sent->peer);
+  side_wait (tree_is (scene_sent (&scene), TRANSFER_COMPLETE, ""));
+  side_wait (tree_count (scene.to) == 1);
+  scene_assert_same (&scene, "report.pdf", "report.pdf");
+  scene_close (&scene);
+}
+
 static void
 test_cut (void)
 {
@@ -399,6 +426,7 @@ main (int argc, char **argv)
   g_test_add_func ("/transfers/late", test_late);
   g_test_add_func ("/transfers/away", test_away);
   g_test_add_func ("/transfers/pipe", test_pipe);
+  g_test_add_func ("/transfers/left-behind", test_left_behind);
   g_test_add_func ("/transfers/cut", test_cut);
   g_test_add_func ("/transfers/idle", test_idle);
   g_test_add_data_func ("/transfers/one-way/connects-back", GINT_TO_POINTER (FALSE), test_one_way);
