@@ -26,8 +26,11 @@ typedef struct
   gpointer data;
 } LinkWatch;
 
-/* byte_link_set_patience: other times than LIMIT_STALL_MS and LIMIT_KEEP_MS, for all links. For tests. */
-void byte_link_set_patience (guint stall_ms, guint keep_ms);
+/* byte_link_set_patience: other times than LIMIT_STALL_MS, LIMIT_KEEP_MS and LIMIT_LAST_WORDS_MS, for all links. For tests. */
+void byte_link_set_patience (guint stall_ms, guint keep_ms, guint words_ms);
+
+/* byte_link_words_ms: for a reason and its way to the peer. */
+guint byte_link_words_ms (void);
 
 void byte_link_watch (ByteLink *link, const LinkWatch *watch);
 

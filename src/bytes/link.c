@@ -37,7 +37,7 @@ struct _ByteLink
   gint64 last_in;
 };
 
-static gint stall_ms = LIMIT_STALL_MS, keep_ms = LIMIT_KEEP_MS; /* atomic */
+static gint stall_ms = LIMIT_STALL_MS, keep_ms = LIMIT_KEEP_MS, words_ms = LIMIT_LAST_WORDS_MS; /* atomic */
 
 static gint64
 now_ms (void)
@@ -90,10 +90,17 @@ byte_link_free (ByteLink *link)
 }
 
 void
-byte_link_set_patience (guint stall, guint keep)
+byte_link_set_patience (guint stall, guint keep, guint words)
 {
   g_atomic_int_set (&stall_ms, (gint)stall);
   g_atomic_int_set (&keep_ms, (gint)keep);
+  g_atomic_int_set (&words_ms, (gint)words);
+}
+
+guint
+byte_link_words_ms (void)
+{
+  return (guint)g_atomic_int_get (&words_ms);
 }
 
 void

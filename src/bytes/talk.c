@@ -159,8 +159,8 @@ talk_stop (Talk *talk, const char *reason)
 {
   FrameBody body = { .reason = reason };
 
-  if (byte_link_last_words (talk->link, LIMIT_LAST_WORDS_MS) && talk_send (talk, FRAME_STOP, &body))
-    byte_link_close (talk->link, LIMIT_LAST_WORDS_MS);
+  if (byte_link_last_words (talk->link, byte_link_words_ms ()) && talk_send (talk, FRAME_STOP, &body))
+    byte_link_close (talk->link, byte_link_words_ms ());
 }
 
 TalkEnd

@@ -628,13 +628,13 @@ test_silent_peer (gconstpointer plain)
   Scene scene;
 
   scene_init (&scene);
-  byte_link_set_patience (50, 10);
+  byte_link_set_patience (50, 10, LIMIT_LAST_WORDS_MS);
   start_sender (&scene, fds);
   make_pair (others);
   scene_start_receiver (&scene, others[1], GPOINTER_TO_INT (plain));
   scene_wait (&scene);
   assert_ends (&scene, BYTE_END_CUT, "stalled", BYTE_END_CUT, "stalled");
-  byte_link_set_patience (LIMIT_STALL_MS, LIMIT_KEEP_MS);
+  byte_link_set_patience (LIMIT_STALL_MS, LIMIT_KEEP_MS, LIMIT_LAST_WORDS_MS);
   close (fds[1]);
   close (others[0]);
   scene_clear (&scene);
@@ -649,7 +649,7 @@ test_peer_that_does_not_read (void)
   Scene scene;
 
   scene_init (&scene);
-  byte_link_set_patience (100, 20);
+  byte_link_set_patience (100, 20, LIMIT_LAST_WORDS_MS);
   make_big (scene.from, "big", 3000000, 1);
   scene_add (&scene, "big");
   start_sender (&scene, fds);
@@ -657,7 +657,7 @@ test_peer_that_does_not_read (void)
   g_assert_cmpint (write (fds[1], liar.said->data, liar.said->len), ==, liar.said->len);
   scene_wait (&scene);
   g_assert_cmpstr (scene.sent.reason, ==, "stalled");
-  byte_link_set_patience (LIMIT_STALL_MS, LIMIT_KEEP_MS);
+  byte_link_set_patience (LIMIT_STALL_MS, LIMIT_KEEP_MS, LIMIT_LAST_WORDS_MS);
   close (fds[1]);
   g_byte_array_unref (liar.said);
   scene_clear (&scene);

@@ -456,6 +456,7 @@ test_stop_anywhere (void)
     }
   scene_add (&scene, "d");
   scene_scan (&scene);
+  byte_link_set_patience (LIMIT_STALL_MS, LIMIT_KEEP_MS, LIMIT_STALL_MS); /* who has to read it may be kept from it */
   for (guint i = 0; i < 30; i++)
     {
       guint64 enough = (guint64)g_test_rand_int_range (0, 500000);
@@ -474,6 +475,7 @@ test_stop_anywhere (void)
         assert_ends (&scene, BYTE_END_STOPPED, "canceled", BYTE_END_PEER_STOPPED, "peer-canceled");
       empty_target (&scene);
     }
+  byte_link_set_patience (LIMIT_STALL_MS, LIMIT_KEEP_MS, LIMIT_LAST_WORDS_MS);
   scene_clear (&scene);
 }
 
@@ -542,7 +544,7 @@ test_patience (gconstpointer source_waits)
   Scene *scene = &piped.scene;
   int fds[2];
 
-  byte_link_set_patience (2000, 20); /* and a busy machine is no stall */
+  byte_link_set_patience (2000, 20, LIMIT_LAST_WORDS_MS); /* and a busy machine is no stall */
   scene_init (scene);
   g_assert_cmpint (pipe2 (piped.in, O_CLOEXEC) + pipe2 (piped.out, O_CLOEXEC), ==, 0);
   make_big (scene->from, "big", 10000000, 1);
@@ -559,7 +561,7 @@ test_patience (gconstpointer source_waits)
   scene_wait (scene);
   proxy_end (&proxy);
   assert_ends (scene, BYTE_END_CUT, "connection-lost", BYTE_END_CUT, "connection-lost");
-  byte_link_set_patience (LIMIT_STALL_MS, LIMIT_KEEP_MS);
+  byte_link_set_patience (LIMIT_STALL_MS, LIMIT_KEEP_MS, LIMIT_LAST_WORDS_MS);
   piped_clear (&piped);
 }
 
