@@ -405,6 +405,24 @@ def service_packet(instance, host, address, former=None):
                       dns_record(name, 16, 120, b'\x09txtvers=1'), dns_record((host, 'local'), 1, 120, socket.inet_aton(address)))
 
 
+@contextlib.contextmanager
+def repeated(act, every=0.1):
+    """Nobody sees when somebody else hears, and a packet may be lost: it is said from before on, and again."""
+    over = threading.Event()
+
+    def run():
+        act()
+        while not over.wait(every):
+            act()
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def find_program(name):
     found = shutil.which(name, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin')
     if not found:

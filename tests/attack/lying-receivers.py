@@ -125,7 +125,7 @@ def is_deaf(stage):
     out, frames = scene.sends(big)
     frames.program.say('/deaf')
     frames.say(frame('BEGIN', b'\0'))
-    out.wait('waiting-peer', 'stalled', timeout=90)
+    out.wait('waiting-peer', 'stalled', timeout=2 * hearbytest.PATIENCE)
     out.call('Cancel')
     out.wait('canceled', 'canceled')
 

@@ -154,6 +154,7 @@ def the_corpus_of_links(stage):
     frames = scene.liar.send(said + finish(index, 0))
     frames.hear_result()
     into.wait('complete', 'partial')
+    scene.romeo.wait_settled()
     outside = {os.fsdecode(path) for path, inside in wanted.items() if not inside}
     equal({path for path, reason in into.now()['Failures'] if reason == 'unsafe-link'} <= outside, True)
     made = {path for path, what in describe(scene.romeo.downloads).items() if isinstance(what, str)}
@@ -180,6 +181,7 @@ def a_link_and_a_file_through_it(stage):
         frames.hear_result()
         into.until(lambda values: values['State'] in ('failed', 'complete'), 'over')
         equal(os.listdir(scene.outside), [])
+    scene.romeo.wait_settled()
     for path in (path for path in describe(scene.romeo.downloads).values() if isinstance(path, str)):
         raise Failed('there is a link to ' + path)
 
@@ -193,6 +195,7 @@ def through_a_link_inside(stage):
                              + whole_file(3, 'folder/link/evil', b'evil') + finish(4, 4))
     frames.hear_result()
     into.until(lambda values: values['State'] in ('failed', 'complete'), 'over')
+    scene.romeo.wait_settled()
     equal([name for name in describe(scene.romeo.downloads) if 'evil' in name], [])
 
 
@@ -319,8 +322,8 @@ def stalls_for_ever(stage):
     scene = Scene(stage)
     into = scene.offered(('file', 4))
     frames = scene.liar.send(begin_entry(0, entry('file', 4)) + frame('DATA', b'ev'))
-    frames.program.wait('end', timeout=60)
-    values = into.until(lambda values: values['State'] != 'active', 'given up', timeout=60)
+    frames.program.wait('end', timeout=2 * hearbytest.PATIENCE)
+    values = into.until(lambda values: values['State'] != 'active', 'given up')
     equal((values['State'], values['Reason']), ('waiting-peer', 'stalled'))
     into.call('Cancel')
     into.wait('canceled', 'canceled')

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
+from hearbyfiles import hurry, slow_down, wait_names
 from hearbytest import PEER, TRANSFER, BusError, equal
 from messagebus import MessageBus
 from transfers import Pair, content_of, offers_of, properties
@@ -163,7 +164,7 @@ def test_forgotten_on_the_way(stage):
         equal(pair.wait_finished(their_path, other), ['canceled', 'peer-canceled'], 'at the other end of the ' + side)
         equal(offers_of(bus), [])
         if side == 'receiver':
-            equal(os.listdir(target), [])
+            wait_names(target, [])
         os.close(ours)
         pair.meet()
 
@@ -370,6 +371,7 @@ def test_pause_and_resume(stage):
     path = pair.make('big', os.urandom(1 << 20))
     with open(path, 'ab') as file:
         file.truncate(HUGE)
+    slow_down(pair.juliet.host, '80mbit')
     sent = pair.send_paths([path])
     pair.offer()
     target = pair.target()
@@ -398,6 +400,7 @@ def test_pause_and_resume(stage):
         them[0].call(them[1], TRANSFER, 'Resume', 'a{sv}', {})
         for side in sides:
             wait_state(*side, 'active')
+    hurry(pair.juliet.host)
     equal(pair.wait_finished(sent), ['complete', ''])
     subprocess.check_call(['cmp', path, target + '/big'])
     theirs, ours = os.pipe()
@@ -445,6 +448,7 @@ def test_a_new_daemon(stage):
     pair.offer()
     pair.accept(folder=pair.target())
     pair.wait_finished(small)
+    slow_down(pair.juliet.host, '80mbit')
     sent = pair.send_paths([path], batch='night')
     pair.offer()
     offered, target = pair.offered, pair.target()
@@ -456,6 +460,7 @@ def test_a_new_daemon(stage):
         if not restart:
             pair.accept(folder=target)
             wait_state(pair.romeo_bus, offered, 'active')
+    hurry(pair.juliet.host)
     equal(pair.wait_finished(sent), ['complete', ''])
     subprocess.check_call(['cmp', path, target + '/big'])
     rows = pair.juliet_bus.manager('ListTransfers', 'a{sv}', {})[0]

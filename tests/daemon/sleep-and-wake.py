@@ -18,7 +18,7 @@ from transfers import Pair
 LOGIND = 'org.freedesktop.login1'
 GOODBYE = b'\0\x0c\0\x01\0\0\0\0'      # a PTR record of class IN that lives 0 seconds
 ETH_P_ALL = 3
-TRIES = 3
+TRIES = 10
 
 
 class Logind:

@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Two hosts find each other, follow a changed record and hear the goodbye, whichever responder each of them has."""
 
-import contextlib
 import os
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
 import hearbytest  # noqa: E402
-from hearbytest import diag, dns_answer, dns_name, dns_record, equal, quick_enough, service_packet  # noqa: E402
+from hearbytest import diag, dns_answer, dns_name, dns_record, equal, quick_enough, repeated, service_packet  # noqa: E402
 from probe_discovery import BACKENDS, Probe, interface_index, measured  # noqa: E402
 
 TXT = ('txtvers=1', 'port.p2pj=5299', 'status=avail', 'nick=B\u00f6b')
@@ -71,24 +69,6 @@ def follow_the_record(stage, kinds):
     alice.wait_seen('bob@other', txt='txtvers=1 status=avail msg=last')
     equal(alice.all('gone'), [], 'goodbyes')
     equal(bob.all('published'), [['published', 'bob@other']], 'names')
-
-
-@contextlib.contextmanager
-def repeated(act, every=0.1):
-    """Nobody sees when somebody else hears, and a packet may be lost: it is said from before on, and again."""
-    over = threading.Event()
-
-    def run():
-        act()
-        while not over.wait(every):
-            act()
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def follow_to_another_host(stage, kinds):

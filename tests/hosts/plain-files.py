@@ -10,6 +10,7 @@ from xml.sax.saxutils import quoteattr
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
+from hearbyfiles import wait_listed, wait_names
 from hearbytest import Failed, RawPeer, equal
 
 LIAR = 'mercutio@forza'
@@ -79,7 +80,7 @@ class Scene:
         return raw
 
     def only(self, *names):
-        equal(sorted(os.listdir(self.folder)), sorted(names), 'what is in the folder')
+        wait_names(self.folder, names)
 
 
 def test_connects_nowhere_else(stage):
@@ -149,7 +150,7 @@ def test_names_lead_nowhere(stage):
         scene.serve(listener, str(i)).send(b'x')
         path = scene.wait_end(id, 'complete', None)['path']
         equal((os.path.dirname(path), os.path.basename(path)[0] != '.'), (scene.folder, True))
-    equal(len(os.listdir(scene.folder)), len(names))
+    wait_listed(scene.folder, lambda found: len(found) == len(names), 'one for each')
     equal([os.path.exists(os.path.join(scene.folder, up, 'evil.bin')) for up in ('..', '../..')], [False, False])
 
 

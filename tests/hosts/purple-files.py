@@ -8,6 +8,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import hearbytest
+from hearbyfiles import hurry, slow_down, wait_names
 from hearbytest import equal
 
 MIB = 1 << 20
@@ -73,7 +74,7 @@ def digest(path):
 
 
 def only(folder, *names):
-    equal(sorted(os.listdir(folder)), sorted(names), 'what is in the folder')
+    wait_names(folder, names)
 
 
 def test_to_pidgin(stage):
@@ -85,7 +86,7 @@ def test_to_pidgin(stage):
         equal((offered['name'], offered['size']), ('film %d.mkv' % size, str(size)))
         got = os.path.join(scene.there, 'got')
         scene.pidgin.command('accept-file', file=offered['file'], path=got)
-        scene.pidgin.wait('file-complete', file=offered['file'], bytes=str(size), timeout=60)
+        scene.pidgin.wait('file-complete', file=offered['file'], bytes=str(size))
         done = scene.wait_state(id, 'complete')
         equal((done['transferred'], done['encrypted']), (size, False))
         equal(digest(got), digest(path), 'the content')
@@ -99,7 +100,7 @@ def test_from_pidgin(stage):
         offered = scene.wait_state(id, 'offered')
         equal((offered['name'], offered['size'], offered['encrypted']), ('film %d.mkv' % size, size, False))
         scene.accept(id)
-        scene.pidgin.wait('file-complete', timeout=60)
+        scene.pidgin.wait('file-complete')
         done = scene.wait_state(id, 'complete')
         equal(digest(done['path']), digest(path), 'the content')
     only(scene.there, 'film %d.mkv' % MIB, 'film %d.mkv' % LARGE)
@@ -129,14 +130,14 @@ def test_canceled_by_pidgin(stage):
     id = scene.put(path)
     scene.pidgin.command('accept-file', file=scene.pidgin.wait('file-offer')['file'], path=os.path.join(scene.there, 'got'),
                          **{'cancel-at': LARGE // 2})
-    scene.pidgin.wait('file-cancelled', by='us', timeout=60)
+    scene.pidgin.wait('file-cancelled', by='us')
     canceled = scene.wait_state(id, 'canceled', 'peer-canceled')
     equal(canceled['transferred'] < LARGE, True)
     os.unlink(os.path.join(scene.there, 'got'))
 
     id = scene.offer(path, **{'cancel-at': LARGE // 2})
     scene.accept(id)
-    scene.pidgin.wait('file-cancelled', by='us', timeout=60)
+    scene.pidgin.wait('file-cancelled', by='us')
     scene.wait_state(id, 'canceled', 'peer-canceled')
     only(scene.there)
 
@@ -144,6 +145,8 @@ def test_canceled_by_pidgin(stage):
 def test_canceled_by_us(stage):
     scene = Scene(stage)
     path = scene.make('large', LARGE)
+    for person in (scene.juliet, scene.pidgin):
+        slow_down(person.host, '80mbit')
     id = scene.put(path)
     scene.pidgin.command('accept-file', file=scene.pidgin.wait('file-offer')['file'], path=os.path.join(scene.there, 'got'))
     scene.pidgin.wait('file-progress')
@@ -268,11 +271,13 @@ def test_window_closed(stage):
     scene.wait_state(out, 'failed', 'connection-lost')
     scene.wait_state(coming, 'failed', 'connection-lost')
 
+    slow_down(scene.juliet.host)
     out = scene.put(path, scene.make('the next', 1000))
     offered = scene.pidgin.wait('file-offer')
     scene.pidgin.command('accept-file', file=offered['file'], path=os.path.join(scene.there, 'got'))
     scene.pidgin.wait('file-progress')
     scene.pidgin.command('close', to=scene.juliet.instance)
+    hurry(scene.juliet.host)
     scene.pidgin.wait('file-complete')
     offered = scene.pidgin.wait('file-offer', name='the next')
     scene.pidgin.command('accept-file', file=offered['file'], path=os.path.join(scene.there, 'next'))
