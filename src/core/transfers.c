@@ -2,9 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/mask.h"
+#include "base/text.h"
 #include "core/legacy.h"
 #include "net/deadline.h"
 #include "transfer/reason.h"
@@ -157,17 +160,31 @@ transfer_dup_target (Transfer *transfer)
 static gboolean
 check_folder (const char *folder, GError **error)
 {
-  int saved;
+  struct stat found;
+  int code = 0;
 
-  if (access (folder, W_OK | X_OK) == 0 && g_file_test (folder, G_FILE_TEST_IS_DIR))
+  if (stat (folder, &found) != 0)
+    code = errno;
+  else if (!S_ISDIR (found.st_mode))
+    code = ENOTDIR;
+  else if (access (folder, W_OK | X_OK) != 0)
+    code = errno;
+  if (code == 0)
     return TRUE;
-  saved = access (folder, F_OK) == 0 && !g_file_test (folder, G_FILE_TEST_IS_DIR) ? ENOTDIR : errno;
-  g_set_error (error, HEARBY_ERROR, saved == EACCES || saved == EROFS ? HEARBY_ERROR_ACCESS_DENIED : HEARBY_ERROR_FILE_ERROR,
-               "'%s': %s\nit has to be a folder that you may write to", folder, g_strerror (saved));
+  g_set_error (error, HEARBY_ERROR, code == EACCES || code == EROFS ? HEARBY_ERROR_ACCESS_DENIED : HEARBY_ERROR_FILE_ERROR,
+               "'%s': %s\nit has to be a folder that you may write to", folder, g_strerror (code));
   return FALSE;
 }
 
-/* Where it goes; the folder that nobody named is made. */
+/* The folder that nobody named, as open as the user's own are: the umask is the daemon's. */
+static void
+make_folder (const char *folder)
+{
+  if (access (folder, F_OK) != 0 && g_mkdir_with_parents (folder, 0755) == 0)
+    chmod (folder, 0755 & ~mask_of_user ());
+}
+
+/* Where it goes. */
 static char *
 choose_folder (Transfer *transfer, const TransferTarget *target, GError **error)
 {
@@ -182,7 +199,7 @@ choose_folder (Transfer *transfer, const TransferTarget *target, GError **error)
     }
   folder = target->folder != NULL ? g_strdup (target->folder) : transfer_dup_target (transfer);
   if (target->folder == NULL)
-    g_mkdir_with_parents (folder, 0755); /* the check says why not */
+    make_folder (folder); /* the check says why not */
   return check_folder (folder, error) ? g_steal_pointer (&folder) : NULL;
 }
 

@@ -81,6 +81,11 @@ def test_modes(stage):
     equal(pair.wait_finished(sent), ['complete', ''])
     modes = [os.stat(os.path.join(target, name)).st_mode & 0o7777 for name in ('tree', 'tree/read', 'tree/run', 'run')]
     equal([oct(mode) for mode in modes], ['0o750', '0o640', '0o750', '0o640'])
+    sent = pair.send_paths([folder])
+    pair.offer()
+    pair.accept()                                               # where nobody named a folder one is made
+    pair.wait_finished(sent)
+    equal(oct(os.stat(pair.romeo.home + '/Downloads').st_mode & 0o7777), '0o750')
     data = pair.romeo.home + '/.local/share/hearby'
     for name in os.listdir(data):
         mode = os.stat(os.path.join(data, name)).st_mode
