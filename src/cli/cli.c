@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/cli.h"
 
+#include "base/limits.h"
 #include "cli/progress.h"
 
 #include <errno.h>
@@ -339,6 +340,29 @@ cli_duration (Cli *cli, const char *name, gint64 *seconds, GError **error)
     return TRUE;
   cli_usage (cli, error, "'%s' is no time such as 30, 5m, 1h, 2d or none", value);
   return FALSE;
+}
+
+gboolean
+cli_sending (Cli *cli, GVariantDict *options, GError **error)
+{
+  static const char *const flags[] = { "now", "plaintext" };
+  const char *id = cli_option (cli, "id");
+  gint64 expire = -1;
+
+  if (!cli_duration (cli, "expire", &expire, error))
+    return FALSE;
+  if (expire == 0 || expire > LIMIT_EXPIRE_S)
+    return cli_usage (cli, error, "--expire is at least a second and at most %d days", LIMIT_EXPIRE_S / (24 * 3600)) == 0;
+  if (id != NULL && (*id == '\0' || !g_utf8_validate (id, -1, NULL) || strlen (id) > LIMIT_ID))
+    return cli_usage (cli, error, "--id wants a word of at most %d bytes", LIMIT_ID) == 0;
+  if (expire > 0)
+    g_variant_dict_insert (options, "expire", "x", expire);
+  if (id != NULL)
+    g_variant_dict_insert (options, "id", "s", id);
+  for (guint i = 0; i < G_N_ELEMENTS (flags); i++)
+    if (cli_has (cli, flags[i]))
+      g_variant_dict_insert (options, flags[i], "b", TRUE);
+  return TRUE;
 }
 
 gboolean

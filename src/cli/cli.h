@@ -96,6 +96,9 @@ int cli_usage (Cli *cli, GError **error, const char *format, ...) G_GNUC_PRINTF 
 /* cli_duration: the option @name as seconds into @seconds (which keeps its value where it was not given); -1 is "none". */
 gboolean cli_duration (Cli *cli, const char *name, gint64 *seconds, GError **error);
 
+/* cli_sending: what send and put have in common of the options of SendMessage and SendPaths: expire, id, now, plaintext. */
+gboolean cli_sending (Cli *cli, GVariantDict *options, GError **error);
+
 /* cli_number: the same for a whole number from @least to @most. */
 gboolean cli_number (Cli *cli, const char *name, guint64 least, guint64 most, guint64 *number, GError **error);
 

@@ -100,16 +100,14 @@ static gboolean
 check_words (Cli *cli, GError **error)
 {
   static const char *const links[] = { "keep", "follow", "skip" };
-  const char *link = cli_option (cli, "links"), *id = cli_option (cli, "id"), *name = cli_option (cli, "name");
+  const char *link = cli_option (cli, "links"), *name = cli_option (cli, "name");
 
   if (link != NULL && index_of (link, links, G_N_ELEMENTS (links)) < 0)
     return cli_usage (cli, error, "--links is keep, follow or skip, not '%s'", link) == 0;
-  if (id != NULL && (*id == '\0' || !g_utf8_validate (id, -1, NULL) || strlen (id) > LIMIT_ID))
-    return cli_usage (cli, error, "--id wants a word of at most %d bytes", LIMIT_ID) == 0;
   if (name != NULL
-      && (*name == '\0' || !g_utf8_validate (name, -1, NULL) || strchr (name, '/') != NULL || strlen (name) > NAME_MAX
-          || g_str_equal (name, ".") || g_str_equal (name, "..")))
-    return cli_usage (cli, error, "--name wants a name without a slash, at most %d bytes", NAME_MAX) == 0;
+      && (*name == '\0' || !g_utf8_validate (name, -1, NULL) || strchr (name, '/') != NULL
+          || strlen (name) > LIMIT_FILENAME || g_str_equal (name, ".") || g_str_equal (name, "..")))
+    return cli_usage (cli, error, "--name is a name and no path: at most %d bytes of UTF-8, no '/', not '.' or '..'", LIMIT_FILENAME) == 0;
   return TRUE;
 }
 
@@ -118,25 +116,13 @@ static GVariant *
 build_options (Cli *cli, GError **error)
 {
   g_auto (GVariantDict) options = G_VARIANT_DICT_INIT (NULL);
-  static const char *const flags[] = { "now", "plaintext", "checksum" };
-  gint64 expire = -1;
 
-  if (!cli_duration (cli, "expire", &expire, error) || !check_words (cli, error))
+  if (!cli_sending (cli, &options, error) || !check_words (cli, error))
     return NULL;
-  if (expire == 0)
-    {
-      cli_usage (cli, error, "--expire wants at least a second");
-      return NULL;
-    }
-  if (expire > 0)
-    g_variant_dict_insert (&options, "expire", "x", expire);
-  if (cli_has (cli, "id"))
-    g_variant_dict_insert (&options, "id", "s", cli_option (cli, "id"));
   if (cli_has (cli, "links"))
     g_variant_dict_insert (&options, "links", "s", cli_option (cli, "links"));
-  for (guint i = 0; i < G_N_ELEMENTS (flags); i++)
-    if (cli_has (cli, flags[i]))
-      g_variant_dict_insert (&options, flags[i], "b", TRUE);
+  if (cli_has (cli, "checksum"))
+    g_variant_dict_insert (&options, "checksum", "b", TRUE);
   return g_variant_ref_sink (g_variant_dict_end (&options));
 }
 
@@ -185,7 +171,8 @@ take_path (Source *source, const char *word, GError **error)
     return open_source (source, word, error);
   if (S_ISREG (status.st_mode) || S_ISDIR (status.st_mode))
     return TRUE;
-  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FILE_ERROR, "cannot send '%s': it is neither a file nor a folder", word);
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FILE_ERROR,
+               "cannot send '%s': it is neither a file nor a folder\nwhat a program reads from it goes by 'hearby put PEER --name NAME -'", word);
   return FALSE;
 }
 

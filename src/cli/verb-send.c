@@ -125,33 +125,12 @@ static GVariant *
 build_options (Cli *cli, Level level, GError **error)
 {
   g_auto (GVariantDict) options = G_VARIANT_DICT_INIT (NULL);
-  const char *id = cli_option (cli, "id");
-  gint64 expire = -1;
   guint64 replace = 0;
 
-  if (!cli_duration (cli, "expire", &expire, error)
-      || !cli_number (cli, "replace", 1, G_MAXINT64, &replace, error))
+  if (!cli_sending (cli, &options, error) || !cli_number (cli, "replace", 1, G_MAXINT64, &replace, error))
     return NULL;
-  if (id != NULL && (*id == '\0' || !g_utf8_validate (id, -1, NULL) || strlen (id) > LIMIT_ID))
-    {
-      cli_usage (cli, error, "--id wants a word of at most %d bytes", LIMIT_ID);
-      return NULL;
-    }
-  if (expire == 0)
-    {
-      cli_usage (cli, error, "--expire wants at least a second");
-      return NULL;
-    }
-  if (id != NULL)
-    g_variant_dict_insert (&options, "id", "s", id);
-  if (expire >= 0)
-    g_variant_dict_insert (&options, "expire", "x", expire);
   if (replace > 0)
     g_variant_dict_insert (&options, "replaces", "t", replace);
-  if (cli_has (cli, "now"))
-    g_variant_dict_insert (&options, "now", "b", TRUE);
-  if (cli_has (cli, "plaintext"))
-    g_variant_dict_insert (&options, "plaintext", "b", TRUE);
   if (level >= LEVEL_DELIVERED)
     g_variant_dict_insert (&options, "confirm", "b", TRUE);
   return g_variant_ref_sink (g_variant_dict_end (&options));

@@ -66,6 +66,7 @@ help frobnicate
 --json peers
 -t peers
 send juliet --expire 0 hi
+send juliet --expire 604801 hi
 history --since yesterday
 put
 put juliet
@@ -73,6 +74,7 @@ put juliet --wait=sent x
 put juliet --links=some x
 put juliet --id= x
 put juliet --expire=0 x
+put juliet --expire=8d x
 put juliet --name=a/b x
 put juliet --name=. x
 put juliet --name=n x y

@@ -53,7 +53,7 @@ def expires(stage, most, **settings):
     say_hello(juliet, romeo)
     leave(bus, romeo)
     first = juliet.send(romeo, 'in a second', '--expire=1')
-    second = juliet.send(romeo, 'at the end', '--expire=30d')
+    second = juliet.send(romeo, 'at the end', '--expire=7d')
     wait_state(bus, first, 'expired')
     message, = bus.manager('ListMessages', 'a{sv}', {'since_seq': ('t', int(second) - 1), 'limit': ('u', 1)})[0]
     equal(round((message['expires'] - message['time']) / 1e6), most, 'the life of what waits')
