@@ -180,15 +180,21 @@ find_word (const char *const *words, GVariant *value)
   return -1;
 }
 
+/* The words that @key may be, or NULL. */
+static const char *const *
+words_of (const char *key)
+{
+  return g_str_equal (key, "plaintext")    ? plaintext_words
+         : g_str_equal (key, "encryption") ? encryption_words
+         : g_str_equal (key, "files")      ? files_words
+                                           : NULL;
+}
+
 static gboolean
 is_change (const char *key, GVariant *value)
 {
-  if (g_str_equal (key, "plaintext"))
-    return find_word (plaintext_words, value) >= 0;
-  if (g_str_equal (key, "encryption"))
-    return find_word (encryption_words, value) >= 0;
-  if (g_str_equal (key, "files"))
-    return find_word (files_words, value) >= 0;
+  if (words_of (key) != NULL)
+    return find_word (words_of (key), value) >= 0;
   if (g_str_equal (key, "files_limit") || g_str_equal (key, "quota"))
     return g_variant_is_of_type (value, G_VARIANT_TYPE_INT64) && g_variant_get_int64 (value) >= 0;
   if (g_str_equal (key, "files_to"))
@@ -196,6 +202,19 @@ is_change (const char *key, GVariant *value)
   if (g_str_equal (key, "files_to_bytes"))
     return g_variant_is_of_type (value, G_VARIANT_TYPE_BYTESTRING);
   return g_str_equal (key, "blocked") && g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN);
+}
+
+static void
+fail_change (const char *key, GVariant *value, GError **error)
+{
+  g_autofree char *words = words_of (key) != NULL ? g_strjoinv (", ", (char **) words_of (key)) : NULL;
+  g_autofree char *given = g_variant_is_of_type (value, G_VARIANT_TYPE_STRING) ? g_variant_dup_string (value, NULL)
+                                                                               : g_variant_print (value, FALSE);
+
+  if (words != NULL)
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "'%s' cannot be '%s'\nwhat there is: %s", key, given, words);
+  else
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "there is no policy '%s', or it cannot be '%s'", key, given);
 }
 
 /* Checks all of @changes before anything is changed. */
@@ -218,9 +237,7 @@ check_changes (const Call *call, GVariant *changes, GError **error)
 
       if (is_change (key, value))
         continue;
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
-                   "'%s' cannot be that\nwhat there is: plaintext=allow|ask, encryption=default|require|prefer|never, files=ask|auto|never",
-                   key);
+      fail_change (key, value, error);
       return FALSE;
     }
   return TRUE;

@@ -99,13 +99,12 @@ accept_call (Client *client, GVariant *transfer, const AcceptTarget *target, GEr
 
   if (g_str_equal (dict_string (transfer, "direction"), "out"))
     g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
-                 "transfer %" G_GINT64_FORMAT " is an own one\n'hearby transfers' says which are offered to you",
+                 "transfer %" G_GINT64_FORMAT " is one of yours to others\n'hearby transfers' says which are offered to you",
                  dict_number (transfer, "id"));
   else if (g_str_equal (state, "complete") && !target->to_stdout)
     return TRUE; /* again is fine */
   else if (*path == '\0')
-    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FAILED, "transfer %" G_GINT64_FORMAT " is over: %s", dict_number (transfer, "id"),
-                 state);
+    client_fail_over (transfer, error);
   else
     answer = target->to_stdout ? call_fd (client, path, "AcceptToFd", STDOUT_FILENO, TRUE, error)
                                : call_folder (client, path, target->folder, error);

@@ -483,6 +483,16 @@ client_transfer (Client *client, const char *id, GError **error)
   return NULL;
 }
 
+void
+client_fail_over (GVariant *transfer, GError **error)
+{
+  gint64 id = dict_number (transfer, "id");
+
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FAILED,
+               "transfer %" G_GINT64_FORMAT " is over: %s\n'hearby transfers %" G_GINT64_FORMAT "' tells more", id,
+               dict_string (transfer, "state"), id);
+}
+
 gboolean
 client_transfer_call (Client *client, GVariant *transfer, const char *method, GError **error)
 {
@@ -492,8 +502,7 @@ client_transfer_call (Client *client, GVariant *transfer, const char *method, GE
   if (*path != '\0')
     answer = client_call (client, path, CLIENT_TRANSFER, method, g_variant_new ("(@a{sv})", client_options ()), error);
   else
-    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FAILED, "transfer %" G_GINT64_FORMAT " is over: %s",
-                 dict_number (transfer, "id"), dict_string (transfer, "state"));
+    client_fail_over (transfer, error);
   return answer != NULL;
 }
 

@@ -62,6 +62,8 @@ GVariant *client_transfer (Client *client, const char *id, GError **error);
 /* client_transfer_call: a method of a Transfer1 without arguments but options, which are empty. FALSE with the error that it made; where the
  * object is gone FAILED, as it is over then. */
 gboolean client_transfer_call (Client *client, GVariant *transfer, const char *method, GError **error);
+/* client_fail_over: FAILED, as nothing can be done about @transfer any more. */
+void client_fail_over (GVariant *transfer, GError **error);
 
 /* client_mark_read: the user saw the messages of the peer at @peer up to @seq. */
 void client_mark_read (Client *client, const char *peer, guint64 seq);

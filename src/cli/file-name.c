@@ -67,7 +67,12 @@ file_name_folder (const char *text, GError **error)
   g_autofree char *path = file_name_expand (text), *real = resolve (path, text, error);
   struct stat status;
 
-  if (real == NULL && errno == ENOENT)
+  if (*text == '\0')
+    {
+      g_clear_error (error);
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "the name of the folder is empty\n'.' is the one that you are in");
+    }
+  else if (real == NULL && errno == ENOENT)
     {
       g_autofree char *word = text_shell_word (path);
 

@@ -16,12 +16,12 @@ static const struct
   const char *words;
   HearbyError error;
 } reasons[] = {
-  { "declined", "the other side said no", HEARBY_ERROR_REJECTED },
+  { "declined", "the receiver said no", HEARBY_ERROR_REJECTED },
   { "canceled", "it was canceled", HEARBY_ERROR_CANCELED },
   { "peer-canceled", "the other side canceled it", HEARBY_ERROR_CANCELED },
   { "expired", "nobody took it in time", HEARBY_ERROR_FAILED },
-  { "paused", "paused", HEARBY_ERROR_FAILED },
-  { "peer-paused", "paused by the other side", HEARBY_ERROR_FAILED },
+  { "paused", "you paused it", HEARBY_ERROR_FAILED },
+  { "peer-paused", "the other side paused it", HEARBY_ERROR_FAILED },
   { "no-space", "the disk is full", HEARBY_ERROR_NO_SPACE },
   { "peer-no-space", "the disk of the other side is full", HEARBY_ERROR_FAILED },
   { "quota", "it is more than the receiver takes in a day", HEARBY_ERROR_REJECTED },
@@ -212,6 +212,16 @@ transfer_view_paths (GVariant *transfer)
   return (char **) g_ptr_array_free (g_steal_pointer (&paths), FALSE);
 }
 
+char *
+transfer_view_other_name (GVariant *transfer)
+{
+  g_auto (GStrv) paths = transfer_view_is_outgoing (transfer) ? NULL : transfer_view_paths (transfer);
+  g_autofree char *name = paths != NULL && paths[0] != NULL ? g_path_get_basename (paths[0]) : NULL;
+  gboolean same = name == NULL || dict_number (transfer, "named_count") != 1 || g_str_equal (name, dict_string (transfer, "name"));
+
+  return same ? NULL : g_steal_pointer (&name);
+}
+
 void
 transfer_view_print_paths (const Format *format, GVariant *transfer)
 {
@@ -332,14 +342,15 @@ transfer_view_line (const Format *format, GVariant *transfer)
   g_autofree char *why = format_text (format, transfer_view_reason (dict_string (transfer, "reason")), TEXT_ESCAPE_LINE);
   g_autofree char *state = format_text (format, dict_string (transfer, "state"), TEXT_ESCAPE_LINE);
   g_autofree char *size = format_size (transfer_view_size (transfer));
+  g_autofree char *other = transfer_view_other_name (transfer), *as = other != NULL ? format_text (format, other, TEXT_ESCAPE_LINE) : NULL;
   const char *plain = dict_boolean (transfer, "encrypted") ? "" : " [plain]";
 
   if (transfer_view_is_offer (transfer))
     return g_strdup_printf ("%s %s%s offers %s%s%s%s: hearby accept %" G_GINT64_FORMAT "\n", stamp, name, plain, what,
                             transfer_view_size (transfer) >= 0 ? " (" : "", transfer_view_size (transfer) >= 0 ? size : "",
                             transfer_view_size (transfer) >= 0 ? ")" : "", dict_number (transfer, "id"));
-  return g_strdup_printf ("%s %s %s %s%s: %s%s%s\n", stamp, what, transfer_view_is_outgoing (transfer) ? "to" : "from", name, plain,
-                          state, *why != '\0' ? ", " : "", why);
+  return g_strdup_printf ("%s %s %s %s%s: %s%s%s%s%s\n", stamp, what, transfer_view_is_outgoing (transfer) ? "to" : "from", name, plain,
+                          state, as != NULL ? " as " : "", as != NULL ? as : "", *why != '\0' ? ", " : "", why);
 }
 
 void

@@ -50,5 +50,8 @@ void transfer_view_tell_failures (GVariant *transfer);
 
 /* transfer_view_paths: where it is on our disk, bytes. The caller frees it with g_strfreev(). */
 char **transfer_view_paths (GVariant *transfer);
+/* transfer_view_other_name: what one that came is called here, where that is not what it was offered as; NULL: it has that name, or is several.
+ * Raw. The caller owns it. */
+char *transfer_view_other_name (GVariant *transfer);
 /* transfer_view_print_paths: the same on stdout, for an incoming one, a line for each. */
 void transfer_view_print_paths (const Format *format, GVariant *transfer);

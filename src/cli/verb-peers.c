@@ -44,16 +44,23 @@ collect (GVariant *objects, gboolean only_online)
 static void
 append_offers (GString *note, GVariant *peer, GVariant *transfers)
 {
+  g_autoptr (GString) names = g_string_new (NULL), command = g_string_new ("hearby accept");
+  g_autofree char *text = NULL;
+
   for (gsize i = 0; transfers != NULL && i < g_variant_n_children (transfers); i++)
     {
       g_autoptr (GVariant) transfer = g_variant_get_child_value (transfers, i);
       g_autofree char *what = transfer_view_what (transfer);
-      g_autofree char *text = g_strdup_printf ("offers %s: hearby accept %" G_GINT64_FORMAT, what, dict_number (transfer, "id"));
 
-      if (transfer_view_is_offer (transfer)
-          && g_str_equal (client_path_id (dict_string (transfer, "peer")), dict_string (peer, "Id")))
-        view_append_note (note, text);
+      if (!transfer_view_is_offer (transfer) || !g_str_equal (client_path_id (dict_string (transfer, "peer")), dict_string (peer, "Id")))
+        continue;
+      view_append_note (names, what);
+      g_string_append_printf (command, " %" G_GINT64_FORMAT, dict_number (transfer, "id"));
     }
+  if (names->len == 0)
+    return;
+  text = g_strdup_printf ("offers %s: %s", names->str, command->str);
+  view_append_note (note, text);
 }
 
 static char *
@@ -71,12 +78,12 @@ note_of (GVariant *peer, GVariant *transfers)
     view_append_note (note, queued);
   if (*dict_string (peer, "StatusText") != '\0')
     view_append_note (note, dict_string (peer, "StatusText"));
-  append_offers (note, peer, transfers);
-  view_append_alarms (note, peer);
   if (*looks_like != '\0')
     view_append_note (note, alike);
   if (g_str_equal (dict_string (peer, "Trust"), "plain"))
     view_append_note (note, "not encrypted (XEP-0174)");
+  view_append_alarms (note, peer);
+  append_offers (note, peer, transfers); /* at the end, as its command is there to be copied */
   return g_string_free (note, FALSE);
 }
 

@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/file-name.h"
+#include "cli/transfer-wait.h"
 
 /* What may be said before the "="; the daemon checks what comes after it. */
 static const char *const keys[] = { "plaintext", "encryption" };
@@ -71,18 +72,20 @@ parse_change (Cli *cli, const char *text, GVariantDict *changes, GError **error)
   return cli_usage (cli, error, "'%s' is no policy such as plaintext=allow", text) == 0;
 }
 
+/* Each of a group: who cannot have it does not keep the others from it. */
 static gboolean
 configure (Client *client, char **paths, GVariant *changes, GError **error)
 {
-  for (guint i = 0; paths[i] != NULL; i++)
+  guint n = g_strv_length (paths);
+  g_autofree GError **errors = g_new0 (GError *, n + 1);
+
+  for (guint i = 0; i < n; i++)
     {
-      g_autoptr (GVariant) answer
+      G_GNUC_UNUSED g_autoptr (GVariant) answer
           = client_call (client, paths[i], CLIENT_PEER, "Configure",
-                         g_variant_new ("(@a{sv}@a{sv})", changes, client_options ()), error);
-      if (answer == NULL)
-        return FALSE;
+                         g_variant_new ("(@a{sv}@a{sv})", changes, client_options ()), &errors[i]);
     }
-  return TRUE;
+  return transfer_wait_judge (errors, n, error);
 }
 
 static void

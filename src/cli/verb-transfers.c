@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/transfer-view.h"
+#include "cli/view.h"
 
 #define PAGE 1000
 #define LATELY_US (24 * 3600 * (gint64) G_USEC_PER_SEC)
@@ -60,27 +61,29 @@ list_some (Cli *cli, Client *client, GPtrArray *to, GError **error)
   return TRUE;
 }
 
-/* What there is to do or to know. */
+/* What there is to do or to know; a command comes last, to be copied. */
 static char *
 note_of (GVariant *transfer)
 {
   const char *state = dict_string (transfer, "state"), *reason = transfer_view_reason (dict_string (transfer, "reason"));
-  int percent = transfer_view_percent (transfer);
+  g_autofree char *percent = g_strdup_printf ("%d%%", transfer_view_percent (transfer));
+  g_autofree char *rate = format_size (dict_number (transfer, "rate")), *speed = g_strconcat (rate, "/s", NULL);
+  g_autofree char *accept = g_strdup_printf ("hearby accept %" G_GINT64_FORMAT, dict_number (transfer, "id"));
+  g_autofree char *other = transfer_view_other_name (transfer), *as = other != NULL ? g_strconcat ("as ", other, NULL) : NULL;
   GString *note = g_string_new (NULL);
 
-  if (transfer_view_is_offer (transfer))
-    g_string_printf (note, "hearby accept %" G_GINT64_FORMAT, dict_number (transfer, "id"));
-  else if (!transfer_view_is_over (transfer) && percent > 0)
-    g_string_printf (note, "%d%%", percent);
-  if (dict_number (transfer, "rate") > 0 && g_str_equal (state, "active"))
-    {
-      g_autofree char *rate = format_size (dict_number (transfer, "rate"));
-      g_string_append_printf (note, "%s%s/s", note->len > 0 ? ", " : "", rate);
-    }
-  if (*reason != '\0')
-    g_string_append_printf (note, "%s%s", note->len > 0 ? ", " : "", reason);
   if (!dict_boolean (transfer, "encrypted"))
-    g_string_append_printf (note, "%s[plain]", note->len > 0 ? " " : "");
+    view_append_note (note, "[plain]");
+  if (!transfer_view_is_over (transfer) && transfer_view_percent (transfer) > 0)
+    view_append_note (note, percent);
+  if (dict_number (transfer, "rate") > 0 && g_str_equal (state, "active"))
+    view_append_note (note, speed);
+  if (as != NULL)
+    view_append_note (note, as);
+  if (*reason != '\0')
+    view_append_note (note, reason);
+  if (transfer_view_is_offer (transfer))
+    view_append_note (note, accept);
   return g_string_free (note, FALSE);
 }
 

@@ -285,7 +285,7 @@ check_receiver (Messenger *messenger, const Peer *peer, const TransferOptions *o
   if (count_own (messenger) >= LIMIT_TRANSFERS)
     g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE, "%d transfers wait already", LIMIT_TRANSFERS);
   else if (peer->is_self)
-    g_set_error_literal (error, HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED, "files are not sent to oneself");
+    g_set_error_literal (error, HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED, "files go to others, not to oneself\n'hearby peers' lists who is on the link");
   else
     return compose_check (messenger, peer, &send, error);
   return FALSE;
@@ -449,9 +449,15 @@ transfers_retry (Messenger *messenger, guint64 id, GError **error)
       g_ptr_array_add (holder, past);
       transfer = past;
     }
-  if (transfer != NULL && transfer->peer != NULL && transfer_is_over (transfer) && transfer->row->direction == DIRECTION_OUT)
+  if (transfer == NULL || transfer->peer == NULL)
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "there is no transfer %" G_GUINT64_FORMAT "\n'hearby transfers' lists them", id);
+  else if (transfer->row->direction == DIRECTION_IN)
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
+                 "transfer %" G_GUINT64_FORMAT " came to you\nonly who sent it can send it again", id);
+  else if (!transfer_is_over (transfer))
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FAILED,
+                 "transfer %" G_GUINT64_FORMAT " is not over\n'hearby wait transfer %" G_GUINT64_FORMAT "' returns when it is", id, id);
+  else
     return retry (messenger, transfer, error);
-  g_set_error (error, HEARBY_ERROR, transfer != NULL ? HEARBY_ERROR_FAILED : HEARBY_ERROR_NOT_FOUND,
-               transfer != NULL ? "transfer %" G_GUINT64_FORMAT " is not over, or none of yours" : "there is no transfer %" G_GUINT64_FORMAT, id);
   return NULL;
 }

@@ -129,8 +129,8 @@ transfers_tick (Messenger *messenger)
 static gboolean
 fail_over (const Transfer *transfer, GError **error)
 {
-  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FAILED, "transfer %" G_GUINT64_FORMAT " is %s already", transfer->row->id,
-               transfer_state_name (transfer->row->state));
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_FAILED, "transfer %" G_GUINT64_FORMAT " is over: %s\n'hearby transfers %" G_GUINT64_FORMAT "' tells more",
+               transfer->row->id, transfer_state_name (transfer->row->state), transfer->row->id);
   return FALSE;
 }
 
@@ -139,8 +139,8 @@ check_incoming (const Transfer *transfer, GError **error)
 {
   if (transfer->row->direction == DIRECTION_IN)
     return TRUE;
-  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "transfer %" G_GUINT64_FORMAT " is one of yours to others",
-               transfer->row->id);
+  g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT, "transfer %" G_GUINT64_FORMAT " is one of yours to others\n'hearby cancel %" G_GUINT64_FORMAT "' ends it",
+               transfer->row->id, transfer->row->id);
   return FALSE;
 }
 
@@ -311,8 +311,8 @@ transfers_pause (Messenger *messenger, Transfer *transfer, GError **error)
     return TRUE;
   if (transfer_has_flag (transfer, TRANSFER_LEGACY) || transfer_has_flag (transfer, TRANSFER_PIPE | TRANSFER_ONCE))
     {
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED, "transfer %" G_GUINT64_FORMAT " cannot be paused, as it could not go on later",
-                   transfer->row->id);
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED, "transfer %" G_GUINT64_FORMAT " cannot be paused, as it could not go on later\n'hearby cancel %" G_GUINT64_FORMAT "' ends it",
+                   transfer->row->id, transfer->row->id);
       return FALSE;
     }
   transfer_set_flag (transfer, TRANSFER_PAUSED_HERE | TRANSFER_UNTOLD, TRUE);
@@ -375,8 +375,10 @@ transfers_set_policy (Messenger *messenger, Peer *peer, PeerFiles files, gint64 
 {
   if (files == FILES_AUTO && !peer_is_pinned (peer))
     {
+      g_autofree char *name = roster_dup_name (messenger->roster, peer), *word = text_shell_word (name);
+
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_VERIFIED,
-                   "files are taken without a question only from who is pinned or verified\n'hearby verify' compares codes with it");
+                   "'%s' is neither pinned nor verified: its files are not taken without a question\n'hearby verify %s' compares codes", name, word);
       return FALSE;
     }
   if (folder != NULL && (!g_path_is_absolute (folder) || !check_folder (folder, error)))

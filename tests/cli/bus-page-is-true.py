@@ -12,7 +12,7 @@ import hearbytest
 from hearbytest import MANAGER, ROOT, equal
 
 with open(os.path.join(hearbytest.BUILD, 'man', 'org.hearby.Hearby.5')) as file:
-    PAGE = file.read().replace(r'\e', '\\')
+    PAGE = file.read().replace(r'\e', '\\').replace(r'\&', '')
 ENDLESS = 'gdbus monitor'
 
 

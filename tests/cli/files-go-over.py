@@ -49,11 +49,15 @@ def test_offer(stage):
     equal(juliet.cli('transfers', '-t', '-f', 'id,size,state').stdout, '%s\t2104331\toffered\n' % id)
     os.makedirs(inbox(juliet))
     make(juliet, 'In/report.pdf', b'mine')
+    told = start(juliet, 'listen', '--type=transfer')
+    told.wait_line('hearby accept %s$' % id)
     done = juliet.cli('accept', id, '--to', inbox(juliet), '--wait=done')
     equal(done.stdout, os.path.join(inbox(juliet), 'report (1).pdf') + '\n')
     equal(putting.wait_exit(), 0)
+    told.wait_line(r' report\.pdf from romeo: complete as report \(1\)\.pdf$')
     equal((read(inbox(juliet), 'report.pdf'), len(read(inbox(juliet), 'report (1).pdf'))), (b'mine', 2104331))
     equal(juliet.cli('accept', id).stdout, '')                        # again is fine
+    equal(juliet.cli('transfers').stdout.split('complete')[1].strip(), 'as report (1).pdf')
     juliet.cli('reject', id, check=1)
 
 
@@ -110,6 +114,34 @@ def test_no(stage):
     equal(transfer(romeo, late)['state'] in ('queued', 'offered'), True)
     late = romeo.cli('put', 'juliet', path, '--timeout=0', '--cancel-on-timeout', check=3).stdout.strip()
     equal(transfer(romeo, late)['state'], 'canceled')
+
+
+def test_hints(stage):
+    """What cannot be done says what can be, in one line more."""
+    juliet, romeo = pinned(stage)
+    path = make(romeo, 'a.txt')
+    putting = start(romeo, 'put', 'juliet', path)
+    theirs = offer(juliet)
+    mine = putting.wait_line('^[0-9]+$').group()
+    for person, words, status, error, hint in (
+            (romeo, ['reject', mine], 2, "transfer %s is one of yours to others" % mine, "'hearby cancel %s' ends it" % mine),
+            (romeo, ['accept', mine], 2, "transfer %s is one of yours to others" % mine, "'hearby transfers' says which are offered to you"),
+            (romeo, ['put', '--retry', mine], 1, "transfer %s is not over" % mine, "'hearby wait transfer %s' returns when it is" % mine),
+            (juliet, ['put', '--retry', theirs], 2, "transfer %s came to you" % theirs, "only who sent it can send it again"),
+            (juliet, ['accept', theirs, '--to='], 2, "the name of the folder is empty", "'.' is the one that you are in"),
+            (romeo, ['put', 'self', path], 1, "files go to others, not to oneself", "'hearby peers' lists who is on the link"),
+            (romeo, ['put', 'juliet', '/dev/null'], 7, "cannot send '/dev/null': it is neither a file nor a folder",
+             "what a program reads from it goes by 'hearby put PEER --name NAME -'"),
+            (romeo, ['policy', 'juliet', 'files=some'], 2, "'files' cannot be 'some'", "what there is: ask, auto, never")):
+        equal(person.cli(*words, check=status).stderr.splitlines(), ['hearby: error: ' + error, 'hearby: hint: ' + hint])
+    for name in ('..', '.', 'a/b', '', 'x' * 256):
+        said = romeo.cli('put', 'juliet', path, '--name', name, check=2).stderr
+        assert said.startswith("hearby: error: --name is a name and no path: "), said
+    romeo.cli('cancel', mine)
+    equal(putting.wait_exit(), 9)
+    over = ["hearby: error: transfer %s is over: canceled" % mine, "hearby: hint: 'hearby transfers %s' tells more" % mine]
+    for verb in ('pause', 'resume'):
+        equal(romeo.cli(verb, mine, check=1).stderr.splitlines(), over)
 
 
 def test_never(stage):
@@ -361,6 +393,6 @@ def test_odd_sources(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_put, test_offer, test_default_folder, test_home_is_expanded, test_no, test_never, test_rules, test_unencrypted, test_away,
+    hearbytest.main(test_put, test_offer, test_default_folder, test_home_is_expanded, test_no, test_hints, test_never, test_rules, test_unencrypted, test_away,
                     test_once, test_several, test_partial, test_pause, test_interrupt, test_interrupt_of_the_receiver, test_interrupt_twice,
                     test_stdin_and_stdout, test_receiver_dies, test_renamed, test_odd_sources)

@@ -48,6 +48,11 @@ def test_policy_of_files(stage):
     romeo.cli('policy', 'juliet', 'files=auto')
     romeo.cli('policy', 'juliet', 'to=', 'quota=none')
     equal(romeo.cli('policy', 'juliet').stdout.splitlines()[2:], ['files=auto', 'to=', 'quota=none'])
+    romeo.cli('add', '10.255.255.1', '--alias', 'lab')
+    romeo.cli('alias', 'ops', 'lab', 'juliet')
+    said = romeo.cli('policy', 'ops', 'files=auto', 'quota=1G', check=10).stderr.splitlines()     # who may not have it keeps nobody from it
+    equal(said, ["hearby: 'lab' is neither pinned nor verified: its files are not taken without a question", 'hearby: error: 1 of 2 failed'])
+    equal(romeo.cli('policy', 'juliet').stdout.splitlines()[4], 'quota=1G')
 
 
 def test_policy_and_block(stage):

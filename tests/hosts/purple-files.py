@@ -241,7 +241,7 @@ def test_marked(stage):
     scene = Scene(stage)
     id = scene.offer(scene.make('f', 1000))
     row = scene.juliet.cli('transfers').stdout.splitlines()[1]
-    equal(row.split()[-4:], ['hearby', 'accept', id, '[plain]'])
+    equal(row.split()[-4:], ['[plain],', 'hearby', 'accept', id])
 
 
 def test_refused_here(stage):
