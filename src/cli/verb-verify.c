@@ -22,6 +22,7 @@ typedef struct
   char    *run, *code;
   GError  *error;
   gboolean done, interrupted;
+  guint    interrupt; /* source; 0: it came, and a second one ends the program */
 } Verify;
 
 static void
@@ -43,9 +44,10 @@ on_interrupt (gpointer data)
 {
   Verify *verify = data;
 
+  verify->interrupt = 0;
   verify->interrupted = TRUE;
   verify->done = TRUE;
-  return G_SOURCE_CONTINUE;
+  return G_SOURCE_REMOVE;
 }
 
 static void
@@ -60,13 +62,11 @@ static int
 get_code (Verify *verify, GError **error)
 {
   GDBusConnection *connection = client_peek_connection (verify->client);
-  guint interrupt = g_unix_signal_add (SIGINT, on_interrupt, verify);
 
   cli_note ("waiting for %s to run 'hearby verify' too, for two minutes", verify->name);
   g_dbus_connection_call (connection, NULL, verify->path, CLIENT_PEER, "Verify", g_variant_new ("(@a{sv})", client_options ()),
                           NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START, AGREE_MS, NULL, on_verified, verify);
   cli_wait (&verify->done, -1);
-  g_source_remove (interrupt);
   if (verify->interrupted)
     {
       cancel (verify);
@@ -129,27 +129,36 @@ show_code (const char *code)
   format_print (line);
 }
 
-static void
-on_interrupted_question (int number)
+static gboolean
+on_typed (int fd, GIOCondition condition, gpointer data)
 {
+  Verify *verify = data;
+
+  verify->done = TRUE;
+  return G_SOURCE_CONTINUE;
 }
 
 /* A whole line, typed after the question: 1, 0 where there is no more, -1 after SIGINT. */
 static int
-read_word (char *word, size_t size)
+read_word (Verify *verify, char *word, size_t size)
 {
-  struct sigaction act = { .sa_handler = on_interrupted_question }, before; /* no SA_RESTART: it ends the reading */
+  guint typed = g_unix_fd_add (STDIN_FILENO, G_IO_IN | G_IO_HUP | G_IO_ERR, on_typed, verify);
   size_t len = 0;
   ssize_t n;
   char c;
 
-  sigaction (SIGINT, &act, &before);
-  while ((n = read (STDIN_FILENO, &c, 1)) == 1 && c != '\n')
-    if (len < size)
-      word[len++] = c;
-  sigaction (SIGINT, &before, NULL);
+  do
+    {
+      verify->done = verify->interrupted;
+      cli_wait (&verify->done, -1);
+      n = verify->interrupted ? 0 : read (STDIN_FILENO, &c, 1);
+      if (n == 1 && c != '\n' && len < size)
+        word[len++] = c;
+    }
+  while (n == 1 && c != '\n');
+  g_source_remove (typed);
   word[len < size ? len : 0] = '\0'; /* far too much is no word */
-  return n == 1 ? 1 : n == 0 ? 0 : -1;
+  return verify->interrupted ? -1 : n == 1;
 }
 
 /* -1: neither of them */
@@ -173,7 +182,7 @@ ask_person (Verify *verify, GError **error)
   do
     {
       fputs ("Same code there? Type yes or no: ", stderr);
-      got = read_word (word, sizeof word);
+      got = read_word (verify, word, sizeof word);
       match = parse_word (word);
     }
   while (got > 0 && match < 0);
@@ -232,16 +241,18 @@ static int
 compare (Verify *verify, GError **error)
 {
   const char *typed = cli_option (verify->cli, "code");
+  gboolean person = isatty (STDIN_FILENO) && isatty (STDERR_FILENO) && !verify->cli->no_input && !verify->cli->format.json;
   int status;
 
   if (typed != NULL)
     return check_heard (verify, typed, error);
+  verify->interrupt = g_unix_signal_add (SIGINT, on_interrupt, verify); /* from the question to the answer: the other side has to know */
   status = get_code (verify, error);
-  if (status != 0)
-    return status;
-  if (isatty (STDIN_FILENO) && isatty (STDERR_FILENO) && !verify->cli->no_input && !verify->cli->format.json)
-    return ask_person (verify, error);
-  return tell_script (verify, error);
+  if (status == 0)
+    status = person ? ask_person (verify, error) : tell_script (verify, error);
+  if (verify->interrupt != 0)
+    g_source_remove (verify->interrupt);
+  return status;
 }
 
 /* Both read the whole fingerprint by another way, or it is in a file: no run is needed. */

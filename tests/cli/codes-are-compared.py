@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -119,6 +120,21 @@ def test_nothing_said(stage):
     romeo.cli('send', 'juliet', 'as before', '--wait=delivered')
 
 
+def test_interrupted_between(stage):
+    """Ctrl-C that comes with the code, before there is a question, ends it at both ends."""
+    juliet, romeo = couple(stage, allow=False)
+    his = Terminal(romeo, 'verify', 'juliet')
+    juliet.on_bus().wait_peer(romeo, VerifyWanted=True)
+    os.kill(his.process.pid, signal.SIGSTOP)
+    hers = Terminal(juliet, 'verify', 'romeo')
+    hers.expect('Type yes or no: ')
+    trace = overheard(juliet, romeo)
+    for number in signal.SIGINT, signal.SIGCONT:
+        os.kill(his.process.pid, number)
+    equal(his.wait(), 130)
+    trace.wait_line("in .*step='cancel'")
+
+
 def test_scripts(stage):
     juliet, romeo = couple(stage, allow=False)
     romeo.cli('verify', 'juliet', '--code', '1000 1000 1000', check=6)
@@ -178,5 +194,5 @@ def test_nobody_to_compare_with(stage):
 
 
 if __name__ == '__main__':
-    hearbytest.main(test_people_agree, test_asked_first, test_no_means_conflict, test_nothing_said, test_scripts, test_wrong_code,
+    hearbytest.main(test_people_agree, test_asked_first, test_no_means_conflict, test_nothing_said, test_interrupted_between, test_scripts, test_wrong_code,
                     test_fingerprint, test_nobody_to_compare_with)
