@@ -108,14 +108,26 @@ hook_run (const char *program, GVariant *message, HookDone done, gpointer data, 
 
 /* wrapping a command ------------------------------------------------------------------------------------------------ */
 
-static volatile sig_atomic_t wrapped;
+static int wrapped, waiting; /* atomic: whom signals go to, and one that came before that was known */
 
-/* The terminal gives ^C to the command as well; a signal from kill(1) only we get. */
+static void
+deliver (void)
+{
+  int pid = __atomic_load_n (&wrapped, __ATOMIC_SEQ_CST);
+  int number = pid > 0 ? __atomic_exchange_n (&waiting, 0, __ATOMIC_SEQ_CST) : 0;
+
+  if (number != 0)
+    kill (pid, number);
+}
+
+/* The terminal gives ^C to the command as well; a signal from kill(1) only we get. In any thread: the bus has one. */
 static void
 pass_on (int number, siginfo_t *info, void *context)
 {
-  if (wrapped > 0 && info->si_code <= 0)
-    kill (wrapped, number);
+  if (info->si_code > 0)
+    return;
+  __atomic_store_n (&waiting, number, __ATOMIC_SEQ_CST);
+  deliver ();
 }
 
 static const int passed[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
@@ -126,7 +138,7 @@ typedef struct
   sigset_t         mask;
 } Signals;
 
-/* Diverted, and blocked until it is known where to: the command may run before fork() has told us who it is. */
+/* Diverted, and blocked so that the command gets those that come to it before it is one. */
 static void
 divert_signals (Signals *old)
 {
@@ -170,11 +182,12 @@ hook_wrap (char **argv, int *status, char **word, GError **error)
   ok = g_spawn_async (NULL, argv, NULL,
                       G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN, before_exec, &old,
                       &pid, &problem);
-  wrapped = ok ? pid : 0;
+  __atomic_store_n (&wrapped, ok ? pid : 0, __ATOMIC_SEQ_CST);
+  deliver ();
   sigprocmask (SIG_SETMASK, &old.mask, NULL);
   while (ok && waitpid (pid, &how, 0) < 0 && errno == EINTR)
     ;
-  wrapped = 0;
+  __atomic_store_n (&wrapped, 0, __ATOMIC_SEQ_CST);
   restore_signals (&old);
   if (!ok)
     return fail_start (error, argv[0], problem->message);
