@@ -243,6 +243,8 @@ def test_partial(stage):
     equal(said[2], "hearby: hint: 'hearby put --retry %s' sends only what failed" % id)
     equal(transfer(romeo, id)['failures'], [{'path': 'tree/bad', 'reason': 'unsafe-link'}])
     equal(tree(inbox(juliet)), ['tree', 'tree/good.txt'])
+    theirs, = juliet.json('transfers')['transfers']
+    equal([theirs[key] for key in ('state', 'reason', 'failures')], ['complete', None, []])     # it was not offered
     assert 'failed: tree/bad: ' in romeo.cli('transfers', id).stdout
     waited = romeo.json('wait', 'transfer', id, check=10)
     equal((waited['error']['name'], waited['transfers'][0]['failures'][0]['path']), ('Partial', 'tree/bad'))
@@ -250,6 +252,7 @@ def test_partial(stage):
     make(romeo, 'tree/bad', b'good now')
     again = romeo.json('put', '--retry', id)['transfers'][0]
     equal((again['state'], again['size'], again['id'] != id), ('complete', 8, True))
+    equal(tree(inbox(juliet)), ['bad', 'tree', 'tree/good.txt'])
     equal(romeo.json('put', '--retry', again['id'], check=6)['error']['name'], 'NotFound')
 
 
