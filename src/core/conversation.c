@@ -164,7 +164,7 @@ has_to_wait (const Peer *peer)
 
       if (session == peer->session)
         continue;
-      if (peer->in_flight > 0 && session_unconfirmed (session) && session_state (session) != SESSION_ENDED)
+      if (peer->in_flight > 0 && session_unconfirmed (session))
         return TRUE;
       if (!session_is_1_0 (peer->session) && session_state (session) < SESSION_OPEN)
         return TRUE;
