@@ -11,17 +11,20 @@
 
 
 static gboolean
-check_plain (const Peer *peer, const char *name, const SendOptions *options, GError **error)
+check_plain (Messenger *messenger, const Peer *peer, const SendOptions *options, GError **error)
 {
   gboolean address_only = peer->row->address != NULL && !peer_is_announced (peer);
-  g_autofree char *word = text_shell_word (name);
+  g_autofree char *name = NULL;
+  g_autofree char *word = NULL;
 
   if (peer_is_online (peer) && (options->plaintext || peer->row->plaintext == PLAINTEXT_ALLOW))
     return TRUE;
+  if (!address_only && !options->now && peer->row->plaintext == PLAINTEXT_ALLOW)
+    return TRUE;
+  name = roster_dup_name (messenger->roster, peer);
+  word = text_shell_word (name);
   if (options->plaintext || peer->row->plaintext == PLAINTEXT_ALLOW)
     {
-      if (!address_only && !options->now && peer->row->plaintext == PLAINTEXT_ALLOW)
-        return TRUE;
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_PEER_OFFLINE, "'%s' is not on the air\n%s", name,
                    address_only ? "nothing is queued in clear for a peer known only by its address: 'hearby wait online' tells when it is there"
                    : options->now ? "without --now it would be queued"
@@ -36,8 +39,9 @@ check_plain (const Peer *peer, const char *name, const SendOptions *options, GEr
 }
 
 static gboolean
-fail_changed (const Peer *peer, const char *name, GError **error)
+fail_changed (Messenger *messenger, const Peer *peer, GError **error)
 {
+  g_autofree char *name = roster_dup_name (messenger->roster, peer);
   g_autofree char *word = text_shell_word (name);
 
   if (peer->row->trust == TRUST_MISMATCH)
@@ -54,32 +58,39 @@ fail_changed (const Peer *peer, const char *name, GError **error)
 
 /* Who has a key gets nothing in clear, and nothing while it is in question whether it is he. */
 static gboolean
-check_keyed (Messenger *messenger, const Peer *peer, const char *name, const SendOptions *options, GError **error)
+check_keyed (Messenger *messenger, const Peer *peer, const SendOptions *options, GError **error)
 {
+  g_autofree char *name = NULL;
+
   if (trust_policy (messenger, peer) == ENCRYPTION_NEVER)
     {
-      g_autofree char *word = text_shell_word (name);
-      g_autofree char *policy = g_strdup_printf ("policy %s encryption=default", word);
+      g_autofree char *word = NULL;
+      g_autofree char *policy = NULL;
 
+      name = roster_dup_name (messenger->roster, peer);
+      word = text_shell_word (name);
+      policy = g_strdup_printf ("policy %s encryption=default", word);
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_UNENCRYPTED,
                    "encryption is switched off, and '%s' gets nothing in clear\n'hearby %s' switches it on", name,
                    peer->row->encryption == ENCRYPTION_NEVER ? policy : "config encryption prefer");
       return FALSE;
     }
   if (peer_is_in_conflict (peer) && (peer->session == NULL || peer->row->trust == TRUST_MISMATCH))
-    return fail_changed (peer, name, error);
+    return fail_changed (messenger, peer, error);
   if (!options->now || peer_is_online (peer))
     return TRUE;
+  name = roster_dup_name (messenger->roster, peer);
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_PEER_OFFLINE, "'%s' is not on the air\nwithout --now it would be queued", name);
   return FALSE;
 }
 
 /* Whoever shows a key under the name now is another peer until the user says that they are one; who was known in clear does not come back. */
 static gboolean
-check_successor (Messenger *messenger, const Peer *peer, const char *name, GError **error)
+check_successor (Messenger *messenger, const Peer *peer, GError **error)
 {
   GPtrArray *same = peer->row->instance != NULL ? roster_named (messenger->roster, peer->row->instance) : NULL;
-  g_autofree char *word = text_shell_word (name);
+  g_autofree char *name = NULL;
+  g_autofree char *word = NULL;
 
   for (guint i = 0; same != NULL && i < same->len && !peer_is_online (peer); i++)
     {
@@ -87,6 +98,8 @@ check_successor (Messenger *messenger, const Peer *peer, const char *name, GErro
 
       if (other->row->key == NULL || !peer_is_online (other))
         continue;
+      name = roster_dup_name (messenger->roster, peer);
+      word = text_shell_word (name);
       g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_KEY_CHANGED,
                    "'%s' did not encrypt before, and now there is a key under this name: %s\n"
                    "'hearby trust %s --fingerprint %s' says that it is the same", name, other->fingerprint, word, other->fingerprint);
@@ -95,37 +108,47 @@ check_successor (Messenger *messenger, const Peer *peer, const char *name, GErro
   return TRUE;
 }
 
+/* Whatever the peer is: FALSE where nothing may be written to it now. */
+static gboolean
+check_any (Messenger *messenger, const Peer *peer, const SendOptions *options, GError **error)
+{
+  gboolean silent = options->confirm && peer->capabilities_known && !(peer->capabilities & CAPABILITY_RECEIPTS);
+  g_autofree char *name = NULL;
+  g_autofree char *word = NULL;
+
+  if (!peer->row->blocked && !silent && peer->queued < LIMIT_QUEUE_MESSAGES)
+    return TRUE;
+  name = roster_dup_name (messenger->roster, peer);
+  word = text_shell_word (name);
+  if (peer->row->blocked)
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_BLOCKED, "'%s' is blocked\n'hearby block --off %s' undoes that",
+                 name, word);
+  else if (silent)
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED,
+                 "the program of '%s' cannot confirm delivery\n'--wait=sent' is the most that can be known", name);
+  else
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE, "%u messages wait for '%s' already", peer->queued, name);
+  return FALSE;
+}
+
 gboolean
 compose_check (Messenger *messenger, const Peer *peer, const SendOptions *options, GError **error)
 {
-  g_autofree char *name = roster_dup_name (messenger->roster, peer);
-  g_autofree char *word = text_shell_word (name);
+  g_autofree char *name = NULL;
+  g_autofree char *word = NULL;
 
   if (peer->is_self)
     return TRUE;
-  if (peer->row->blocked)
-    {
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_BLOCKED, "'%s' is blocked\n'hearby block --off %s' undoes that",
-                   name, word);
-      return FALSE;
-    }
-  if (options->confirm && peer->capabilities_known && !(peer->capabilities & CAPABILITY_RECEIPTS))
-    {
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_SUPPORTED,
-                   "the program of '%s' cannot confirm delivery\n'--wait=sent' is the most that can be known", name);
-      return FALSE;
-    }
-  if (peer->queued >= LIMIT_QUEUE_MESSAGES)
-    {
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NO_SPACE, "%u messages wait for '%s' already", peer->queued, name);
-      return FALSE;
-    }
+  if (!check_any (messenger, peer, options, error))
+    return FALSE;
   if (trust_encrypts (messenger, peer))
-    return check_keyed (messenger, peer, name, options, error);
-  if (!check_successor (messenger, peer, name, error))
+    return check_keyed (messenger, peer, options, error);
+  if (!check_successor (messenger, peer, error))
     return FALSE;
   if (trust_policy (messenger, peer) != ENCRYPTION_REQUIRE)
-    return check_plain (peer, name, options, error);
+    return check_plain (messenger, peer, options, error);
+  name = roster_dup_name (messenger->roster, peer);
+  word = text_shell_word (name);
   g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_UNENCRYPTED,
                "'%s' cannot encrypt, and encryption is required\n'hearby policy %s encryption=prefer' changes that for this peer", name,
                word);
@@ -178,10 +201,11 @@ set_expiry (MessageRow *row, const Peer *peer, const SendOptions *options)
 static char *
 new_id (gint64 now)
 {
-  g_autofree char *random = g_uuid_string_random ();
   guint64 ms = (guint64) now / 1000;
+  guint32 random = g_random_int ();
 
-  return g_strdup_printf ("%08x-%04x-7%s", (guint) (ms >> 16), (guint) (ms & 0xffff), random + strlen ("00000000-0000-4"));
+  return g_strdup_printf ("%08x-%04x-7%03x-%04x-%04x%08x", (guint) (ms >> 16), (guint) (ms & 0xffff), random & 0xfff,
+                          0x8000 | (random >> 18), g_random_int () & 0xffff, g_random_int ());
 }
 
 static MessageRow *
