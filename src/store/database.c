@@ -209,6 +209,7 @@ execute (Database *db, const char *sql, GError **error)
 static gboolean
 connect_to (Database *db, GError **error)
 {
+  sqlite3_config (SQLITE_CONFIG_MEMSTATUS, 0); /* nobody asks, and it locks at each allocation; refused where SQLite runs already */
   /* The connection is used from one thread. */
   if (sqlite3_open_v2 (db->path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
     {
