@@ -53,6 +53,16 @@ call_transfer_of_node (Messenger *messenger, const char *node)
   return *end == '\0' ? transfers_find (messenger, id) : NULL;
 }
 
+Peer *
+call_peer_of_path (Messenger *messenger, const char *path, GError **error)
+{
+  Peer *peer = g_str_has_prefix (path, BUS_PEERS "/") ? call_peer_of_node (messenger, path + strlen (BUS_PEERS "/")) : NULL;
+
+  if (peer == NULL)
+    g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "there is no peer %s", path);
+  return peer;
+}
+
 GPtrArray *
 call_peers (Messenger *messenger, GVariant *paths, GError **error)
 {
@@ -63,13 +73,10 @@ call_peers (Messenger *messenger, GVariant *paths, GError **error)
   g_variant_iter_init (&iter, paths);
   while (g_variant_iter_next (&iter, "&o", &path))
     {
-      Peer *peer = g_str_has_prefix (path, BUS_PEERS "/") ? call_peer_of_node (messenger, path + strlen (BUS_PEERS "/")) : NULL;
+      Peer *peer = call_peer_of_path (messenger, path, error);
 
       if (peer == NULL)
-        {
-          g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_NOT_FOUND, "there is no peer %s", path);
-          return NULL;
-        }
+        return NULL;
       g_ptr_array_add (peers, peer);
     }
   return g_steal_pointer (&peers);
@@ -80,10 +87,16 @@ call_peers (Messenger *messenger, GVariant *paths, GError **error)
 GVariant *
 call_option (GVariant *options, const char *name, const GVariantType *type)
 {
-  g_autofree char *demanded = g_strconcat ("!", name, NULL);
-  GVariant *value = g_variant_lookup_value (options, name, type);
+  g_autofree char *demanded = NULL;
+  GVariant *value;
 
-  return value != NULL ? value : g_variant_lookup_value (options, demanded, type);
+  if (g_variant_n_children (options) == 0) /* mostly */
+    return NULL;
+  value = g_variant_lookup_value (options, name, type);
+  if (value != NULL)
+    return value;
+  demanded = g_strconcat ("!", name, NULL);
+  return g_variant_lookup_value (options, demanded, type);
 }
 
 gboolean
@@ -182,12 +195,13 @@ call_find_unknown_demand (GVariant *arguments, const char *known)
 {
   gsize n = g_variant_n_children (arguments);
   g_autoptr (GVariant) last = n > 0 ? g_variant_get_child_value (arguments, n - 1) : NULL;
-  g_auto (GStrv) words = g_strsplit (known != NULL ? known : "", " ", -1);
+  g_auto (GStrv) words = NULL;
   GVariantIter iter;
   const char *key;
 
-  if (last == NULL || !g_variant_is_of_type (last, G_VARIANT_TYPE_VARDICT))
+  if (last == NULL || !g_variant_is_of_type (last, G_VARIANT_TYPE_VARDICT) || g_variant_n_children (last) == 0)
     return NULL;
+  words = g_strsplit (known != NULL ? known : "", " ", -1);
   g_variant_iter_init (&iter, last);
   while (g_variant_iter_next (&iter, "{&sv}", &key, NULL))
     if (key[0] == '!' && !g_strv_contains ((const char *const *) words, key + 1))
@@ -211,6 +225,20 @@ call_append_bytes (sd_bus_message *to, const char *bytes)
   gsize len = bytes != NULL && !g_utf8_validate (bytes, -1, NULL) ? strlen (bytes) : 0;
 
   sd_bus_message_append_array (to, 'y', bytes, len);
+}
+
+/* sd_bus_message_append (to, "{sv}", …) in a fifth less time: it parses its format for each of the containers. */
+void
+call_append_entry (sd_bus_message *to, const char *key, char type, const void *value)
+{
+  const char types[] = { type, '\0' };
+
+  sd_bus_message_open_container (to, 'e', "sv");
+  sd_bus_message_append_basic (to, 's', key);
+  sd_bus_message_open_container (to, 'v', types);
+  sd_bus_message_append_basic (to, type, value);
+  sd_bus_message_close_container (to);
+  sd_bus_message_close_container (to);
 }
 
 void
@@ -272,6 +300,19 @@ call_refuse (const Call *call, const char *name, const char *format, ...)
   text = g_strdup_vprintf (format, args);
   va_end (args);
   sd_bus_reply_method_errorf (call->message, name, "%s", text);
+}
+
+void
+call_refuse_arguments (const Call *call)
+{
+  call_refuse (call, SD_BUS_ERROR_INVALID_ARGS, "the arguments are malformed or far too many");
+}
+
+void
+call_refuse_option (const Call *call, const char *method, const char *option)
+{
+  call_reply_error (call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
+                                      "%s does not understand the option '%s'", method, option));
 }
 
 typedef struct

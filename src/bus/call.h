@@ -37,6 +37,9 @@ void call_reply_error (const Call *call, GError *error); /* taken */
 /* call_refuse: with one of D-Bus' own errors, for what the definition does not allow. */
 void call_refuse (const Call *call, const char *name, const char *format, ...) G_GNUC_PRINTF (3, 4);
 
+void call_refuse_arguments (const Call *call);
+void call_refuse_option (const Call *call, const char *method, const char *option);
+
 /* call_keep: the call without what it is about and its arguments, for who answers when something has happened; call_free then. */
 Call *call_keep (const Call *call);
 void  call_free (Call *call);
@@ -52,6 +55,8 @@ char     *call_option_string (GVariant *options, const char *name); /* NULL wher
  * the text says it all. @bytes may be NULL: "". */
 void call_append_text (sd_bus_message *to, const char *bytes);
 void call_append_bytes (sd_bus_message *to, const char *bytes);
+/* call_append_entry: in an 'a{sv}': @value as sd_bus_message_append_basic() takes it. */
+void call_append_entry (sd_bus_message *to, const char *key, char type, const void *value);
 void call_append_bytes_entry (sd_bus_message *to, const char *key, const char *bytes); /* in an 'a{sv}' */
 /* call_path: the absolute path that the option @name, or @name with "_bytes" behind it, is; the caller's. NULL: neither is there, or
  * with INVALID_ARGUMENT. */
@@ -65,6 +70,8 @@ int call_copy_descriptor (int fd, GError **error);
 char *call_peer_path (gint64 id);
 char *call_conversation_path (gint64 id);
 char *call_transfer_path (guint64 id);
+/* call_peer_of_path: NULL with NOT_FOUND */
+Peer *call_peer_of_path (Messenger *messenger, const char *path, GError **error);
 /* call_peers: of an array of paths; NULL with NOT_FOUND. Borrowed peers. */
 GPtrArray *call_peers (Messenger *messenger, GVariant *paths, GError **error);
 /* call_peer_ids: gint64 of those that the option "peers" names, NULL in *@ids where it is not there: everybody. */

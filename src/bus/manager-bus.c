@@ -466,7 +466,7 @@ manager_interface (void)
     { "NewIdentity", trust_handle_new_identity, NULL },
     { "AddAddress", handle_add_address, "alias wait" },
     { "SetAlias", handle_set_alias, NULL },
-    { "SendMessage", handle_send_message, "id expire plaintext replaces now confirm" },
+    { "SendMessage", handle_send_message, NULL, TRUE },
     { "CancelMessage", handle_cancel_message, NULL },
     { "ListMessages", handle_list_messages, "since_seq before_seq peers since until search incoming unread newest limit consumer" },
     { "Acknowledge", handle_acknowledge, NULL },

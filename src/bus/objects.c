@@ -329,15 +329,14 @@ has_signature (sd_bus_message *message, GDBusArgInfo **arguments)
 static void
 call_method (Call *call, const MethodRow *row)
 {
-  g_autoptr (GVariant) arguments = arguments_read (call->message);
+  g_autoptr (GVariant) arguments = row->reads ? NULL : arguments_read (call->message);
   g_autofree char *unknown = arguments != NULL ? call_find_unknown_demand (arguments, row->options) : NULL;
 
   call->arguments = arguments;
-  if (arguments == NULL)
-    call_refuse (call, SD_BUS_ERROR_INVALID_ARGS, "the arguments are malformed or far too many");
+  if (arguments == NULL && !row->reads)
+    call_refuse_arguments (call);
   else if (unknown != NULL)
-    call_reply_error (call, g_error_new (HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
-                                        "%s does not understand the option '%s'", row->name, unknown));
+    call_refuse_option (call, row->name, unknown);
   else
     row->handle (call);
 }

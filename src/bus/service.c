@@ -151,7 +151,7 @@ on_message_added (Messenger *messenger, MessageRow *row, Service *service)
 
   if (signal == NULL)
     return;
-  sd_bus_message_append (signal, "t", row->seq);
+  sd_bus_message_append_basic (signal, 't', &row->seq);
   message_append (signal, messenger, row);
   emit_text (service, signal, row->body != NULL ? strlen (row->body) : 0);
 }
@@ -163,13 +163,13 @@ on_message_changed (Messenger *messenger, MessageRow *row, Service *service)
 
   if (signal == NULL)
     return;
-  sd_bus_message_append (signal, "t", row->seq);
+  sd_bus_message_append_basic (signal, 't', &row->seq);
   sd_bus_message_open_container (signal, 'a', "{sv}");
-  sd_bus_message_append (signal, "{sv}", "state", "s", message_state_name (row->state));
+  call_append_entry (signal, "state", 's', message_state_name (row->state));
   if (row->reason != NULL)
-    sd_bus_message_append (signal, "{sv}", "reason", "s", row->reason);
+    call_append_entry (signal, "reason", 's', row->reason);
   if (row->confirms)
-    sd_bus_message_append (signal, "{sv}", "confirms", "b", TRUE);
+    call_append_entry (signal, "confirms", 'b', &row->confirms);
   sd_bus_message_close_container (signal);
   emit (service, signal);
 }

@@ -37,6 +37,7 @@ typedef struct
   const char *name;
   void (*handle) (const Call *call);
   const char *options; /* those it understands, with blanks between: "alias wait" */
+  gboolean    reads;   /* takes its arguments from the message itself, and refuses options on its own */
 } MethodRow;
 
 /* What an object shows: a peer, a transfer, or neither: the manager. */
