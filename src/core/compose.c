@@ -253,6 +253,8 @@ store (Messenger *messenger, Peer *peer, MessageRow *taken, GArray *seqs, GError
 {
   g_autoptr (MessageRow) row = taken;
 
+  if (!peer->is_self)
+    conversation_prepare (messenger, peer, row);
   if (!messages_add (messenger->db, row, error))
     return FALSE;
   g_array_append_val (seqs, row->seq);
@@ -261,9 +263,8 @@ store (Messenger *messenger, Peer *peer, MessageRow *taken, GArray *seqs, GError
   messenger_peer_changed (messenger, peer, PEER_CHANGED_COUNTS);
   if (!peer->is_self)
     {
-      peer->queued++;
       streams_forget_pause (peer);
-      conversation_pump (messenger, peer);
+      conversation_stored (messenger, peer, row);
     }
   messenger_message_added (messenger, message_row_copy (row)); /* first, as its seq is the smaller one */
   return !peer->is_self || receive_own (messenger, peer, row, error);

@@ -55,11 +55,11 @@ conversation_refresh_counts (Messenger *messenger, Peer *peer)
   messenger_changed (messenger, MESSENGER_CHANGED_UNREAD);
 }
 
-void
-conversation_recount (Messenger *messenger, Peer *peer)
+/* Handed to a stream, receipt promised, not here yet. */
+static guint
+in_flight (Messenger *messenger, const Peer *peer)
 {
-  peer->in_flight = outbox_in_flight (messenger->db, peer->row->id);
-  conversation_refresh_counts (messenger, peer);
+  return outbox_in_flight (messenger->db, peer->row->id);
 }
 
 static void
@@ -130,25 +130,39 @@ corrected_id (Messenger *messenger, Session *session, const MessageRow *row)
 }
 
 static gboolean
-send_row (Messenger *messenger, Peer *peer, const MessageRow *row, gint64 now)
+promises_receipts (Session *session)
 {
-  Session *session = peer->session;
+  return (flags_for (session) & STANZA_WITH_RECEIPT) != 0;
+}
+
+/* Onto the stream; FALSE: not now. */
+static gboolean
+write_row (Messenger *messenger, Session *session, const MessageRow *row, gint64 now)
+{
   StanzaFlags flags = flags_for (session);
-  gboolean confirms = (flags & STANZA_WITH_RECEIPT) != 0;
   g_autofree char *replaces = corrected_id (messenger, session, row);
 
+  if (!session_has_room (session))
+    return FALSE;
   g_string_truncate (messenger->scratch, 0);
   stanza_append_message (messenger->scratch, session_own (session), session_peer_name (session), row->id, row->body,
                          now - row->time > LATE_US ? row->time : 0, replaces, flags);
   if (!session_send (session, messenger->scratch->str, messenger->scratch->len))
     return FALSE;
+  if (flags & STANZA_WITH_RECEIPT)
+    session_set_unconfirmed (session, TRUE);
+  return TRUE;
+}
+
+static gboolean
+send_row (Messenger *messenger, Peer *peer, const MessageRow *row, gint64 now)
+{
+  gboolean confirms = promises_receipts (peer->session);
+
+  if (!write_row (messenger, peer->session, row, now))
+    return FALSE;
   conversation_change (messenger, peer, row->seq, MESSAGE_SENT, NULL, confirms);
-  if (confirms)
-    {
-      session_set_unconfirmed (session, TRUE);
-      peer->in_flight++;
-    }
-  else
+  if (!confirms)
     conversation_count_down (messenger, peer);
   return TRUE;
 }
@@ -156,7 +170,7 @@ send_row (Messenger *messenger, Peer *peer, const MessageRow *row, gint64 now)
 /* What is on an older stream has to arrive first, or the order is lost. And where another stream is just being opened with a peer that
  * confirms nothing, that one may replace this one, with all that was said on it (libpurple). */
 static gboolean
-has_to_wait (const Peer *peer)
+has_to_wait (Messenger *messenger, const Peer *peer)
 {
   for (guint i = 0; i < peer->sessions->len; i++)
     {
@@ -164,7 +178,7 @@ has_to_wait (const Peer *peer)
 
       if (session == peer->session)
         continue;
-      if (peer->in_flight > 0 && session_unconfirmed (session))
+      if (session_unconfirmed (session) && in_flight (messenger, peer) > 0)
         return TRUE;
       if (!session_is_1_0 (peer->session) && session_state (session) < SESSION_OPEN)
         return TRUE;
@@ -190,31 +204,97 @@ pump (Messenger *messenger, Peer *peer)
         }
       else if (row->encrypted && !session_is_secure (peer->session))
         continue; /* written for who holds a key */
-      else if (!session_has_room (peer->session) || !send_row (messenger, peer, row, now))
+      else if (!send_row (messenger, peer, row, now))
         return; /* goes on when there is room, or with the next stream */
     }
   if (rows != NULL && rows->len == PUMP_AT_ONCE)
     conversation_pump (messenger, peer);
 }
 
+/* A message can be handed to the stream as soon as it is stored: the stream may carry it, and will confirm it. */
+static gboolean
+is_open_for (Messenger *messenger, Peer *peer, const MessageRow *row)
+{
+  return peer->session != NULL && promises_receipts (peer->session) && (session_is_secure (peer->session) || !row->encrypted)
+         && !has_to_wait (messenger, peer);
+}
+
+static void
+pump_ready (Messenger *messenger, Peer *peer)
+{
+  g_autoptr (GPtrArray) rows = g_steal_pointer (&peer->ready);
+  gint64 now = g_get_real_time ();
+  gboolean goes = TRUE;
+
+  peer->ready = g_ptr_array_new_with_free_func ((GDestroyNotify) message_row_free);
+  for (guint i = 0; i < rows->len; i++)
+    {
+      const MessageRow *row = g_ptr_array_index (rows, i);
+
+      goes = goes && is_open_for (messenger, peer, row) && write_row (messenger, peer->session, row, now);
+      if (goes)
+        messenger_message_changed (messenger, row->seq, peer->row->id, MESSAGE_SENT, NULL, TRUE);
+      else
+        conversation_change (messenger, peer, row->seq, MESSAGE_QUEUED, NULL, FALSE);
+    }
+}
+
+void
+conversation_take_back (Messenger *messenger, Peer *peer)
+{
+  for (guint i = 0; i < peer->ready->len; i++)
+    conversation_change (messenger, peer, ((MessageRow *) g_ptr_array_index (peer->ready, i))->seq, MESSAGE_QUEUED, NULL, FALSE);
+  g_ptr_array_set_size (peer->ready, 0);
+}
+
 static void
 pump_after (const GError *error, gpointer data)
 {
   g_autoptr (Closure) closure = data;
+  Messenger *messenger = closure->messenger;
   Peer *peer = closure_peer (closure);
 
   if (peer == NULL)
     return;
   peer->pumping = FALSE;
-  if (error != NULL || peer->queued == 0 || closure->messenger->stopped || closure->messenger->trouble != NULL)
+  if (error != NULL)
+    g_ptr_array_set_size (peer->ready, 0); /* nothing of it was stored */
+  if (error != NULL || peer->queued == 0 || messenger->stopped || messenger->trouble != NULL)
     return; /* what is sent while that cannot be stored would be sent again and again */
+  pump_ready (messenger, peer);
   if (peer->session == NULL)
-    streams_want (closure->messenger, peer);
-  else if (!has_to_wait (peer))
+    streams_want (messenger, peer);
+  else if (!has_to_wait (messenger, peer))
     {
-      pump (closure->messenger, peer);
+      if (peer->queued > in_flight (messenger, peer))
+        pump (messenger, peer);
       session_flush (peer->session); /* before others are told: that takes longer than the message to the other side */
     }
+}
+
+/* Most messages find a stream with nothing before them. They are stored as what they will be after the commit, which saves a second
+ * write; what a crash then leaves is what it would leave a moment later: it goes again, with the same id. */
+void
+conversation_prepare (Messenger *messenger, Peer *peer, MessageRow *row)
+{
+  if (messenger->trouble != NULL || outbox_count (messenger->db, peer->row->id) > in_flight (messenger, peer)
+      || !is_open_for (messenger, peer, row) || !session_has_room (peer->session))
+    return;
+  row->state = MESSAGE_SENT;
+  row->confirms = TRUE;
+}
+
+void
+conversation_stored (Messenger *messenger, Peer *peer, MessageRow *row)
+{
+  peer->queued++;
+  if (row->state == MESSAGE_SENT)
+    {
+      g_ptr_array_add (peer->ready, message_row_copy (row));
+      row->state = MESSAGE_QUEUED;
+      row->confirms = FALSE;
+    }
+  conversation_pump (messenger, peer);
 }
 
 void
@@ -231,7 +311,7 @@ conversation_broken (Messenger *messenger, Peer *peer)
 {
   g_autoptr (GArray) seqs = NULL;
 
-  peer->in_flight = 0;
+  g_ptr_array_set_size (peer->ready, 0);
   seqs = outbox_requeue (messenger->db, peer->row->id, NULL);
   tell_all (messenger, peer, seqs, MESSAGE_QUEUED, NULL);
   if (messenger->asleep)
@@ -270,7 +350,7 @@ conversation_hold (Messenger *messenger, const char *reason)
 
       if (peer->queued == 0 || peer_encrypts (peer))
         continue;
-      peer->in_flight = 0;
+      g_ptr_array_set_size (peer->ready, 0);
       again = outbox_requeue (messenger->db, peer->row->id, NULL);
       held = outbox_change (messenger->db, peer->row->id, MESSAGE_QUEUED, MESSAGE_HELD, reason, NULL);
       tell_all (messenger, peer, held, MESSAGE_HELD, reason);
@@ -393,21 +473,35 @@ receive_body (Messenger *messenger, Session *session, Peer *peer, const Stanza *
     turn_after (messenger->turn, receipt_after, closure_new (messenger, peer, stanza->id));
 }
 
-/* A receipt comes when the peer likes: also for what was not waiting for one, has expired, or was acknowledged before. */
+/* For what was not waiting for it: has expired, was acknowledged before, or is to go again. */
 static void
-receive_receipt (Messenger *messenger, Peer *peer, const char *id)
+receive_late_receipt (Messenger *messenger, Peer *peer, const char *id)
 {
   g_autoptr (MessageRow) row = messages_find (messenger->db, peer->row->id, DIRECTION_OUT, id);
-  gboolean in_flight = row != NULL && row->state == MESSAGE_SENT && row->confirms;
 
   if (row == NULL)
     return;
   conversation_change (messenger, peer, row->seq, MESSAGE_DELIVERED, NULL, TRUE);
-  if (in_flight && peer->in_flight > 0)
-    peer->in_flight--;
-  if (in_flight || row->state == MESSAGE_QUEUED || row->state == MESSAGE_HELD)
+  if (row->state == MESSAGE_QUEUED || row->state == MESSAGE_HELD)
     conversation_count_down (messenger, peer);
-  if (peer->in_flight == 0 && peer->queued > 0)
+}
+
+static void
+receive_receipt (Messenger *messenger, Peer *peer, const char *id)
+{
+  g_autoptr (GError) error = NULL;
+  guint64 seq = messages_confirm (messenger->db, peer->row->id, id, &error);
+
+  if (error != NULL)
+    g_warning ("a receipt: %s", error->message);
+  else if (seq == 0)
+    receive_late_receipt (messenger, peer, id);
+  else
+    {
+      messenger_message_changed (messenger, seq, peer->row->id, MESSAGE_DELIVERED, NULL, TRUE);
+      conversation_count_down (messenger, peer);
+    }
+  if (peer->queued > 0 && in_flight (messenger, peer) == 0)
     conversation_pump (messenger, peer);
 }
 
@@ -427,8 +521,6 @@ receive_error (Messenger *messenger, Session *session, Peer *peer, const Stanza 
 
   if (row == NULL || row->state != MESSAGE_SENT)
     return;
-  if (row->confirms && peer->in_flight > 0)
-    peer->in_flight--;
   if (session_is_secure (session) && g_strcmp0 (stanza->error_condition, "not-authorized") == 0)
     { /* our key is in question there: it waits until the user there has decided */
       conversation_change (messenger, peer, row->seq, MESSAGE_QUEUED, NULL, FALSE);

@@ -39,7 +39,7 @@ fault_happened (Messenger *messenger, const GError *error)
   g_hash_table_remove_all (messenger->changed_messages);
   g_hash_table_iter_init (&iter, peers);
   while (g_hash_table_iter_next (&iter, &peer, NULL))
-    conversation_recount (messenger, peer);
+    conversation_refresh_counts (messenger, peer);
   if (messenger->stopped)
     return;
   deadline_set (messenger->expiry, g_get_monotonic_time () + TRY_AGAIN_US);

@@ -322,8 +322,8 @@ part_from (Messenger *messenger, Peer *clear, const guint8 *key, const char *nam
   if (peer == NULL || clear == NULL || clear->queued == 0)
     return peer;
   outbox_move_encrypted (messenger->db, clear->row->id, peer->row->id, NULL);
-  conversation_recount (messenger, clear);
-  conversation_recount (messenger, peer);
+  conversation_refresh_counts (messenger, clear);
+  conversation_refresh_counts (messenger, peer);
   return peer;
 }
 

@@ -179,6 +179,12 @@ void streams_set_traced (Messenger *messenger, Peer *peer);
 
 /* conversation.c: what is said on them ---------------------------------------------------------------------------- */
 
+/* conversation_prepare: how a new message of ours is to be stored; conversation_stored: that was done, and it goes on its way after the
+ * commit. @row is what those who listen are told then. */
+void conversation_prepare (Messenger *messenger, Peer *peer, MessageRow *row);
+void conversation_stored (Messenger *messenger, Peer *peer, MessageRow *row);
+/* conversation_take_back: what would go after the commit waits as everything else does. */
+void conversation_take_back (Messenger *messenger, Peer *peer);
 /* conversation_pump: what is queued for @peer goes out after this turn's commit, as far as there is a stream and room. */
 void conversation_pump (Messenger *messenger, Peer *peer);
 void conversation_receive (Messenger *messenger, Session *session, const Stanza *stanza);
@@ -194,8 +200,7 @@ void conversation_expire (Messenger *messenger);
 void conversation_change (Messenger *messenger, Peer *peer, guint64 seq, MessageState state, const char *reason,
                           gboolean confirms);
 void conversation_count_down (Messenger *messenger, Peer *peer); /* one less waits for it */
-/* conversation_recount: all that is counted of @peer, after a commit that failed. */
-void conversation_recount (Messenger *messenger, Peer *peer);
+/* conversation_refresh_counts: all that is counted of @peer, as it is stored. */
 void conversation_refresh_counts (Messenger *messenger, Peer *peer);
 
 /* compose_check: @peer may be written to, as @options say. */

@@ -177,11 +177,12 @@ messenger_merge (Messenger *messenger, Peer *peer, Peer *into, GError **error)
   probe_failed (peer, NULL);
   into->written_to |= peer->written_to;
   transfers_merge_peer (messenger, peer, into);
+  conversation_take_back (messenger, peer);
   if (!remove_peer (messenger, peer, into, error))
     return FALSE;
   for (guint i = 0; i < sightings->len; i++)
     link_seen (g_ptr_array_index (sightings, i), messenger);
-  conversation_recount (messenger, into);
+  conversation_refresh_counts (messenger, into);
   streams_choose (messenger, into);
   messenger_changed (messenger, MESSENGER_CHANGED_ALIASES);
   messenger_peer_changed (messenger, into, PEER_CHANGED_NAME | PEER_CHANGED_COUNTS);

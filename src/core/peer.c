@@ -16,6 +16,7 @@ peer_new (PeerRow *row)
   peer->row = row;
   peer->sightings = g_ptr_array_new_with_free_func ((GDestroyNotify) sighting_free);
   peer->sessions = g_ptr_array_new ();
+  peer->ready = g_ptr_array_new_with_free_func ((GDestroyNotify) message_row_free);
   peer->added = g_ptr_array_new_with_free_func (g_object_unref);
   peer->refused = g_ptr_array_new_with_free_func (g_object_unref);
   if (row->key != NULL)
@@ -43,6 +44,7 @@ peer_free (Peer *peer)
   g_clear_pointer (&peer->traces, g_ptr_array_unref);
   g_ptr_array_unref (peer->sightings);
   g_ptr_array_unref (peer->sessions);
+  g_ptr_array_unref (peer->ready);
   g_ptr_array_unref (peer->added);
   g_ptr_array_unref (peer->refused);
   presence_free (peer->presence);

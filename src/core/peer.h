@@ -60,7 +60,7 @@ typedef struct
   ChatState  typing;
   guint      unread, queued;
   guint      moving;    /* transfers that need a stream now */
-  guint      in_flight; /* handed to a stream, receipt promised, not here yet */
+  GPtrArray *ready;     /* MessageRow: of this turn, stored as SENT already; they go onto the stream after its commit */
   guint64    last_seq;
   gboolean   unstored;   /* its row was rolled back */
   gboolean   written_to; /* the user wrote to it at some time: it is no stranger */

@@ -328,7 +328,7 @@ on_ended (Session *session, const GError *error, gpointer user_data)
   Peer *peer = session_peer (session);
   gboolean was_open = session_opened (session) != 0;
   gboolean unconfirmed = session_unconfirmed (session);
-  gboolean unanswered = unconfirmed && peer != NULL && peer->in_flight > 0; /* it took our words and gave no receipt: not at once again */
+  gboolean unanswered = unconfirmed && peer != NULL && outbox_in_flight (messenger->db, peer->row->id) > 0; /* it took words, gave no receipt: not at once again */
 
   g_debug ("stream with %s ended: %s", peer != NULL && peer->row->instance != NULL ? peer->row->instance : "a stranger",
            error != NULL ? error->message : "closed");

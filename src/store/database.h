@@ -72,6 +72,7 @@ void database_scrub (Database *db);
 typedef struct
 {
   guint waiting;
+  guint in_flight; /* of them: SENT */
   guint unread;
 } Tally;
 

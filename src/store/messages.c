@@ -41,11 +41,17 @@ message_state_name (MessageState state)
   return states[state].name;
 }
 
+static gboolean
+is_in_flight (MessageState state, gboolean confirms)
+{
+  return state == MESSAGE_SENT && confirms;
+}
+
 /* As SCHEMA_WAITING */
 static gboolean
 is_waiting (MessageState state, gboolean confirms)
 {
-  return state == MESSAGE_QUEUED || state == MESSAGE_HELD || (state == MESSAGE_SENT && confirms);
+  return state == MESSAGE_QUEUED || state == MESSAGE_HELD || is_in_flight (state, confirms);
 }
 
 /* The promise is about what was sent. Being 0 for the others it lets outbox_next() read its index in order. */
@@ -61,8 +67,8 @@ confirms_in (MessageState state, gboolean now, gboolean before)
 
 #define COUNT_OF(whom)                                                                                       \
   "SELECT (SELECT count(*) FROM message WHERE peer " whom " AND state = 1)"                                  \
-  " + (SELECT count(*) FROM message WHERE peer " whom " AND state = 7)"                                      \
-  " + (SELECT count(*) FROM message WHERE peer " whom " AND state = 2 AND confirms = 1),"                    \
+  " + (SELECT count(*) FROM message WHERE peer " whom " AND state = 7),"                                     \
+  " (SELECT count(*) FROM message WHERE peer " whom " AND state = 2 AND confirms = 1),"                      \
   " (SELECT count(*) FROM message WHERE peer " whom " AND state = 0)"
 
 static Tally
@@ -79,14 +85,15 @@ count (Database *db, gint64 peer)
   if (!database_read (db, stmt, NULL))
     return (Tally){ 0 };
   tally = database_tally_add (db, peer);
-  tally->waiting = sqlite3_column_int (stmt, 0);
-  tally->unread = sqlite3_column_int (stmt, 1);
+  tally->in_flight = sqlite3_column_int (stmt, 1);
+  tally->waiting = sqlite3_column_int (stmt, 0) + tally->in_flight;
+  tally->unread = sqlite3_column_int (stmt, 2);
   sqlite3_reset (stmt);
   return *tally;
 }
 
 static void
-adjust (Database *db, gint64 peer, int waiting, int unread)
+adjust (Database *db, gint64 peer, int waiting, int in_flight, int unread)
 {
   Tally *tallies[] = { database_tally (db, peer), database_tally (db, 0) };
 
@@ -94,6 +101,7 @@ adjust (Database *db, gint64 peer, int waiting, int unread)
     if (tallies[i] != NULL)
       {
         tallies[i]->waiting += waiting;
+        tallies[i]->in_flight += in_flight;
         tallies[i]->unread += unread;
       }
 }
@@ -108,6 +116,12 @@ guint
 outbox_count (Database *db, gint64 peer)
 {
   return count (db, peer).waiting;
+}
+
+guint
+outbox_in_flight (Database *db, gint64 peer)
+{
+  return count (db, peer).in_flight;
 }
 
 /* Adding ------------------------------------------------------------------------------------------------- */
@@ -230,7 +244,8 @@ messages_add (Database *db, MessageRow *row, GError **error)
   if (!write_id (db, row, seq, error))
     return FALSE;
   row->seq = seq;
-  adjust (db, row->peer, is_waiting (row->state, row->confirms), row->state == MESSAGE_RECEIVED);
+  adjust (db, row->peer, is_waiting (row->state, row->confirms), is_in_flight (row->state, row->confirms),
+          row->state == MESSAGE_RECEIVED);
   return TRUE;
 }
 
@@ -315,8 +330,22 @@ messages_set_state (Database *db, guint64 seq, MessageState state, const char *r
   if (!database_write (db, stmt, error))
     return FALSE;
   adjust (db, was.peer, is_waiting (state, confirms) - is_waiting (was.state, was.confirms),
-          -(was.state == MESSAGE_RECEIVED));
+          is_in_flight (state, confirms) - is_in_flight (was.state, was.confirms), -(was.state == MESSAGE_RECEIVED));
   return TRUE;
+}
+
+guint64
+messages_confirm (Database *db, gint64 peer, const char *id, GError **error)
+{
+  gint64        seq = find_seq (db, peer, DIRECTION_OUT, id);
+  sqlite3_stmt *stmt
+    = database_prepare (db, "UPDATE message SET state = 3, reason = NULL WHERE seq = ?1 AND state = 2 AND confirms = 1");
+
+  sqlite3_bind_int64 (stmt, 1, seq);
+  if (seq == 0 || !database_write (db, stmt, error) || database_changes (db) == 0)
+    return 0;
+  adjust (db, peer, -1, -1, 0);
+  return seq;
 }
 
 /* What was read ------------------------------------------------------------------------------------------ */
@@ -361,7 +390,7 @@ messages_mark_read (Database *db, gint64 peer, guint64 up_to, char **last_id, GE
   if (!database_write (db, stmt, error))
     return -1;
   n = database_changes (db);
-  adjust (db, peer, 0, -n);
+  adjust (db, peer, 0, 0, -n);
   if (last_id != NULL)
     *last_id = g_steal_pointer (&id);
   return n;

@@ -64,6 +64,9 @@ MessageRow *messages_find (Database *db, gint64 peer, Direction direction, const
  * to change it. */
 gboolean messages_set_state (Database *db, guint64 seq, MessageState state, const char *reason, gboolean confirms, GError **error);
 
+/* messages_confirm: of ours with this id, SENT and unconfirmed, becomes DELIVERED. 0: there is none. */
+guint64 messages_confirm (Database *db, gint64 peer, const char *id, GError **error);
+
 /* The outbox ------------------------------------------------------------------------------------------------ */
 
 /* outbox_next: up to @limit QUEUED messages for @peer with seq > @after, in order. MessageRow, the array owns them. */

@@ -17,16 +17,6 @@ outbox_next (Database *db, gint64 peer, guint64 after, guint limit, GError **err
   return message_row_read_all (db, stmt, error);
 }
 
-guint
-outbox_in_flight (Database *db, gint64 peer)
-{
-  sqlite3_stmt *stmt
-    = database_prepare (db, "SELECT count(*) FROM message WHERE peer = ?1 AND state = 2 AND confirms = 1");
-
-  sqlite3_bind_int64 (stmt, 1, peer);
-  return (guint) database_read_one (db, stmt, 0);
-}
-
 #define SEQS_OF(whom, confirms)                                                                              \
   "SELECT seq FROM message WHERE peer " whom " AND state = ?2 AND confirms " confirms " ORDER BY seq"
 

@@ -3,6 +3,7 @@
 /* Whatever the wire does, each message arrives exactly once, in order, and its sender knows: encrypted, and in clear, where a proxy can
  * choose what gets lost. */
 
+#include "core/session.h"
 #include "pair.h"
 
 #define MESSAGES 400
@@ -72,6 +73,24 @@ test_random_cuts (gconstpointer kind)
   g_assert_cmpuint (all_cuts (&pair), >, 2);
   side_check_received (pair.romeo, "juliet", MESSAGES);
   side_check_received (pair.juliet, "romeo", MESSAGES);
+  pair_close (&pair);
+}
+
+/* What is to go onto the stream when it is stored goes onto the next one where that closes first. */
+static void
+test_closed_before_the_commit (gconstpointer kind)
+{
+  Pair pair;
+
+  pair_open (&pair, GPOINTER_TO_INT (kind), PROXY_WHOLE, NULL, NULL);
+  side_send (pair.juliet, "juliet 1");
+  side_wait (side_all_delivered (pair.juliet));
+  side_send (pair.juliet, "juliet 2");
+  side_send (pair.juliet, "juliet 3");
+  session_close (pair.juliet->peer->session);
+  hurry (pair.juliet, pair.to_romeo);
+  side_wait (side_all_delivered (pair.juliet));
+  side_check_received (pair.romeo, "juliet", 3);
   pair_close (&pair);
 }
 
@@ -218,6 +237,8 @@ main (int argc, char **argv)
   g_log_set_always_fatal (G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL); /* a full disk is worth a warning, and here it is wanted */
   g_test_add_data_func ("/pair/secure/random-cuts", GINT_TO_POINTER (SIDE_SECURE), test_random_cuts);
   g_test_add_data_func ("/pair/clear/random-cuts", GINT_TO_POINTER (SIDE_CLEAR), test_random_cuts);
+  g_test_add_data_func ("/pair/secure/closed-before-the-commit", GINT_TO_POINTER (SIDE_SECURE), test_closed_before_the_commit);
+  g_test_add_data_func ("/pair/clear/closed-before-the-commit", GINT_TO_POINTER (SIDE_CLEAR), test_closed_before_the_commit);
   g_test_add_func ("/pair/lost-receipts", test_lost_receipts);
   g_test_add_func ("/pair/never-acknowledged", test_never_acknowledged);
   g_test_add_data_func ("/pair/secure/restarts", GINT_TO_POINTER (SIDE_SECURE), test_restarts);

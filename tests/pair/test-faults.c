@@ -176,7 +176,7 @@ test_receipt_on_full_disk (void)
   set_full (pair.juliet, TRUE);
   side_wait (failures > before);
   side_wait (pair.juliet->peer->queued == 1);
-  g_assert_cmpuint (pair.juliet->peer->in_flight, ==, 1);
+  g_assert_cmpuint (outbox_in_flight (pair.juliet->db, pair.juliet->peer->row->id), ==, 1);
   set_full (pair.juliet, FALSE);
   proxy_cut (pair.to_romeo);
   side_add (pair.juliet, proxy_port (pair.to_romeo));

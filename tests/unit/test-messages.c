@@ -327,15 +327,18 @@ test_mark_out_read (Store *store, gconstpointer data)
 static void
 test_counts_are_right_after_all (Store *store, gconstpointer data)
 {
-  guint waiting[2], unread[2], all;
+  guint waiting[2], in_flight[2], unread[2], all;
 
   messages_unread (store->db, 0); /* counted early, kept since */
   for (guint i = 0; i < 2000; i++)
     {
       gint64 peer = g_test_rand_bit () ? store->juliet : store->nurse;
+      g_autofree char *id = g_strdup_printf ("id-%u", i);
+      g_autofree char *other = g_strdup_printf ("id-%d", g_test_rand_int_range (0, i + 1));
 
       if (i % 2 == 0)
-        store_add (store, peer, g_test_rand_int_range (0, 2), NULL, "x");
+        store_add (store, peer, g_test_rand_int_range (0, 2), id, "x");
+      messages_confirm (store->db, peer, other, NULL);
       store_state (store, g_test_rand_int_range (1, 1001), g_test_rand_int_range (0, MESSAGE_HELD + 1));
       if (i % 100 == 0)
         messages_mark_read (store->db, peer, g_test_rand_int_range (1, 1001), NULL, NULL);
@@ -345,6 +348,7 @@ test_counts_are_right_after_all (Store *store, gconstpointer data)
   for (guint i = 0; i < 2; i++)
     {
       waiting[i] = outbox_count (store->db, i == 0 ? store->juliet : store->nurse);
+      in_flight[i] = outbox_in_flight (store->db, i == 0 ? store->juliet : store->nurse);
       unread[i] = messages_unread (store->db, i == 0 ? store->juliet : store->nurse);
     }
   g_assert_cmpuint (all, ==, unread[0] + unread[1]);
@@ -353,8 +357,29 @@ test_counts_are_right_after_all (Store *store, gconstpointer data)
   for (guint i = 0; i < 2; i++)
     {
       g_assert_cmpuint (waiting[i], ==, outbox_count (store->db, i == 0 ? store->juliet : store->nurse));
+      g_assert_cmpuint (in_flight[i], ==, outbox_in_flight (store->db, i == 0 ? store->juliet : store->nurse));
       g_assert_cmpuint (unread[i], ==, messages_unread (store->db, i == 0 ? store->juliet : store->nurse));
     }
+}
+
+/* A receipt is for what was sent and waits for one. */
+static void
+test_confirm (Store *store, gconstpointer data)
+{
+  g_autoptr (MessageRow) row = NULL;
+  guint64 seq = store_add (store, store->juliet, DIRECTION_OUT, "a", "b");
+
+  g_assert_cmpuint (messages_confirm (store->db, store->juliet, "a", NULL), ==, 0);
+  g_assert_true (messages_set_state (store->db, seq, MESSAGE_SENT, NULL, FALSE, NULL));
+  g_assert_cmpuint (messages_confirm (store->db, store->juliet, "a", NULL), ==, 0);
+  g_assert_true (messages_set_state (store->db, seq, MESSAGE_SENT, NULL, TRUE, NULL));
+  g_assert_cmpuint (messages_confirm (store->db, store->nurse, "a", NULL), ==, 0);
+  g_assert_cmpuint (messages_confirm (store->db, store->juliet, "unknown", NULL), ==, 0);
+  g_assert_cmpuint (messages_confirm (store->db, store->juliet, "a", NULL), ==, seq);
+  g_assert_cmpuint (messages_confirm (store->db, store->juliet, "a", NULL), ==, 0);
+  g_assert_cmpuint (outbox_in_flight (store->db, store->juliet), ==, 0);
+  row = messages_get (store->db, seq);
+  g_assert_cmpuint (row->state, ==, MESSAGE_DELIVERED);
 }
 
 static void
@@ -389,6 +414,7 @@ main (int argc, char **argv)
   store_test ("/messages/mark-read", test_mark_read);
   store_test ("/messages/mark-out-read", test_mark_out_read);
   store_test ("/messages/counts-are-right-after-all", test_counts_are_right_after_all);
+  store_test ("/messages/confirm", test_confirm);
   store_test ("/messages/last-seq", test_last_seq);
   return g_test_run ();
 }
