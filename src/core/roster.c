@@ -579,23 +579,11 @@ roster_aliases (Roster *roster)
   return roster->aliases;
 }
 
-gboolean
-roster_set_alias (Roster *roster, const char *name, Peer **peers, gsize n_peers, GError **error)
+static gboolean
+reload_aliases (Roster *roster, GError **error)
 {
-  g_autofree gint64 *ids = g_new0 (gint64, n_peers + 1);
-  GPtrArray *aliases;
+  GPtrArray *aliases = aliases_load (roster->db, error);
 
-  if (!name_is_valid (name) || name_equal (name, SELF) || strchr (name, '@') != NULL)
-    {
-      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
-                   "'%s' cannot be an alias\nan alias has up to 63 bytes, no '@', and is not 'self'", name);
-      return FALSE;
-    }
-  for (gsize i = 0; i < n_peers; i++)
-    ids[i] = peers[i]->row->id;
-  if (!aliases_set (roster->db, name, ids, n_peers, error))
-    return FALSE;
-  aliases = aliases_load (roster->db, error);
   if (aliases == NULL)
     return FALSE;
   g_ptr_array_unref (roster->aliases);
@@ -605,17 +593,23 @@ roster_set_alias (Roster *roster, const char *name, Peer **peers, gsize n_peers,
 }
 
 gboolean
+roster_set_alias (Roster *roster, const char *name, Peer **peers, gsize n_peers, GError **error)
+{
+  g_autofree gint64 *ids = g_new0 (gint64, n_peers + 1);
+
+  if (!name_is_valid (name) || name_equal (name, SELF) || strchr (name, '@') != NULL)
+    {
+      g_set_error (error, HEARBY_ERROR, HEARBY_ERROR_INVALID_ARGUMENT,
+                   "'%s' cannot be an alias\nan alias has up to 63 bytes, no '@', and is not 'self'", name);
+      return FALSE;
+    }
+  for (gsize i = 0; i < n_peers; i++)
+    ids[i] = peers[i]->row->id;
+  return aliases_set (roster->db, name, ids, n_peers, error) && reload_aliases (roster, error);
+}
+
+gboolean
 roster_move_aliases (Roster *roster, const Peer *from, const Peer *to, GError **error)
 {
-  GPtrArray *aliases;
-
-  if (!aliases_move (roster->db, from->row->id, to->row->id, error))
-    return FALSE;
-  aliases = aliases_load (roster->db, error);
-  if (aliases == NULL)
-    return FALSE;
-  g_ptr_array_unref (roster->aliases);
-  roster->aliases = aliases;
-  apply_aliases (roster);
-  return TRUE;
+  return aliases_move (roster->db, from->row->id, to->row->id, error) && reload_aliases (roster, error);
 }
