@@ -291,6 +291,15 @@ call_reply_error (const Call *call, GError *error)
 }
 
 void
+call_finish (const Call *call, gboolean done, GError *error)
+{
+  if (done)
+    call_reply_later (call, NULL);
+  else
+    call_reply_error (call, error);
+}
+
+void
 call_refuse (const Call *call, const char *name, const char *format, ...)
 {
   g_autofree char *text = NULL;

@@ -34,6 +34,8 @@ sd_bus_message *call_answer (const Call *call);
 void call_reply (const Call *call, sd_bus_message *answer);
 void call_reply_later (const Call *call, sd_bus_message *answer);
 void call_reply_error (const Call *call, GError *error); /* taken */
+/* call_finish: with the turn's commit where it is @done, else with @error, which is taken. */
+void call_finish (const Call *call, gboolean done, GError *error);
 /* call_refuse: with one of D-Bus' own errors, for what the definition does not allow. */
 void call_refuse (const Call *call, const char *name, const char *format, ...) G_GNUC_PRINTF (3, 4);
 

@@ -152,16 +152,6 @@ append_aliases (sd_bus_message *to, Messenger *messenger, Peer *peer)
 
 /* Methods ---------------------------------------------------------------------------------------------------------- */
 
-/* Answers with the turn's commit, or with @error. */
-static void
-finish (const Call *call, gboolean done, GError *error)
-{
-  if (done)
-    call_reply_later (call, NULL);
-  else
-    call_reply_error (call, error);
-}
-
 static void
 handle_set_status (const Call *call)
 {
@@ -179,7 +169,7 @@ handle_set_status (const Call *call)
                  strlen (text), LIMIT_STATUS_TEXT);
   else
     messenger_set_status (call->messenger, status, text, &error);
-  finish (call, error == NULL, error);
+  call_finish (call, error == NULL, error);
 }
 
 static void
@@ -369,7 +359,7 @@ handle_set_alias (const Call *call)
   g_variant_get_child (call->arguments, 0, "&s", &name);
   if (peers != NULL)
     messenger_set_alias (call->messenger, name, (Peer **) peers->pdata, peers->len, &error);
-  finish (call, error == NULL, error);
+  call_finish (call, error == NULL, error);
 }
 
 static void
@@ -381,7 +371,7 @@ handle_cancel_message (const Call *call)
 
   g_variant_get_child (call->arguments, 0, "t", &seq);
   done = messenger_cancel (call->messenger, seq, &error);
-  finish (call, done, error);
+  call_finish (call, done, error);
 }
 
 static void
@@ -395,7 +385,7 @@ handle_acknowledge (const Call *call)
   g_variant_get_child (call->arguments, 0, "&s", &consumer);
   g_variant_get_child (call->arguments, 1, "t", &seq);
   done = consumers_acknowledge (messenger_database (call->messenger), consumer, seq, &error);
-  finish (call, done, error);
+  call_finish (call, done, error);
 }
 
 static void
@@ -407,7 +397,7 @@ handle_register_agent (const Call *call)
 
   g_variant_get_child (call->arguments, 0, "&o", &path);
   done = agents_register (service_agents (call->service), call, path, &error);
-  finish (call, done, error);
+  call_finish (call, done, error);
 }
 
 static void
@@ -419,7 +409,7 @@ handle_unregister_agent (const Call *call)
 
   g_variant_get_child (call->arguments, 0, "&o", &path);
   done = agents_unregister (service_agents (call->service), call, path, &error);
-  finish (call, done, error);
+  call_finish (call, done, error);
 }
 
 static void

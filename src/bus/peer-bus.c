@@ -298,21 +298,16 @@ handle_configure (const Call *call)
     done = messenger_set_encryption (call->messenger, call->peer, (PeerEncryption) find_word (encryption_words, encryption), &error);
   if (done && blocked != NULL)
     done = messenger_block (call->messenger, call->peer, g_variant_get_boolean (blocked), &error);
-  if (done)
-    call_reply_later (call, NULL);
-  else
-    call_reply_error (call, error);
+  call_finish (call, done, error);
 }
 
 static void
 handle_forget (const Call *call)
 {
   GError *error = NULL;
+  gboolean done = messenger_forget (call->messenger, call->peer, &error);
 
-  if (messenger_forget (call->messenger, call->peer, &error))
-    call_reply_later (call, NULL);
-  else
-    call_reply_error (call, error);
+  call_finish (call, done, error);
 }
 
 static void

@@ -160,16 +160,6 @@ append_failures (sd_bus_message *to, const Transfer *transfer)
 
 /* Methods ---------------------------------------------------------------------------------------------------------- */
 
-/* Answers with the turn's commit, or with @error. */
-static void
-finish (const Call *call, gboolean done, GError *error)
-{
-  if (done)
-    call_reply_later (call, NULL);
-  else
-    call_reply_error (call, error);
-}
-
 static void
 handle_accept (const Call *call)
 {
@@ -181,7 +171,7 @@ handle_accept (const Call *call)
 
   done = transfer_read_target (options, NULL, &folder, &target, &error)
          && transfers_accept (call->messenger, call->transfer, &target, &error);
-  finish (call, done, error);
+  call_finish (call, done, error);
 }
 
 static void
@@ -194,7 +184,7 @@ handle_accept_to_fd (const Call *call)
 
   g_variant_get_child (call->arguments, 0, "h", &fd);
   done = transfer_take_output (fd, &target, &error) && transfers_accept (call->messenger, call->transfer, &target, &error);
-  finish (call, done, error);
+  call_finish (call, done, error);
 }
 
 static void
@@ -203,7 +193,7 @@ handle_reject (const Call *call)
   GError *error = NULL;
   gboolean done = transfers_reject (call->messenger, call->transfer, &error);
 
-  finish (call, done, error);
+  call_finish (call, done, error);
 }
 
 static void
@@ -212,7 +202,7 @@ handle_pause (const Call *call)
   GError *error = NULL;
   gboolean done = transfers_pause (call->messenger, call->transfer, &error);
 
-  finish (call, done, error);
+  call_finish (call, done, error);
 }
 
 static void
@@ -221,7 +211,7 @@ handle_resume (const Call *call)
   GError *error = NULL;
   gboolean done = transfers_resume (call->messenger, call->transfer, &error);
 
-  finish (call, done, error);
+  call_finish (call, done, error);
 }
 
 static void
@@ -230,7 +220,7 @@ handle_cancel (const Call *call)
   GError *error = NULL;
   gboolean done = transfers_cancel (call->messenger, call->transfer, &error);
 
-  finish (call, done, error);
+  call_finish (call, done, error);
 }
 
 const Interface *
