@@ -172,7 +172,9 @@ check_folder (const char *folder, GError **error)
   if (code == 0)
     return TRUE;
   g_set_error (error, HEARBY_ERROR, code == EACCES || code == EROFS ? HEARBY_ERROR_ACCESS_DENIED : HEARBY_ERROR_FILE_ERROR,
-               "'%s': %s\nit has to be a folder that you may write to", folder, g_strerror (code));
+               "'%s': %s\n%s", folder, g_strerror (code),
+               code == EROFS ? "hearby.service lets it write below the home only: 'systemctl --user edit hearby' adds a folder, see hearby.conf(5)"
+                             : "it has to be a folder that you may write to");
   return FALSE;
 }
 
