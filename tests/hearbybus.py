@@ -141,6 +141,11 @@ class Message:
         reader = Reader(self.body, fds=self._fds)    # only of those that somebody looks at
         return [reader.get(part) for part in split(self._signature)]
 
+    def close(self):
+        """Ends the descriptors that came with it."""
+        for fd in self._fds:
+            os.close(fd)
+
 
 class Bus:
     """A connection to the daemon of a Person."""

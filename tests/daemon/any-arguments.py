@@ -130,6 +130,7 @@ class Caller(Bus):
                 message = self._receive(deadline)
             except Failed as error:
                 raise Failed('%s; open are: %.3000r' % (error, list(self.open.values()))) from error
+            message.close()
             if message.kind in (1, 4):          # a signal, or an agent is asked
                 continue
             call = self.open.pop(message.reply_to)
