@@ -159,7 +159,7 @@ static void
 on_scanned (const ScanResult *result, gpointer user_data)
 {
   Transfer *transfer = user_data;
-  g_autoptr (Scan) scan = g_steal_pointer (&transfer->run->scan); /* @result is its */
+  g_autoptr (Scan) scan G_GNUC_UNUSED = g_steal_pointer (&transfer->run->scan); /* @result is its */
 
   g_ptr_array_set_size (transfer->failures, 0);
   transfer_add_failures (transfer, result->failures);
