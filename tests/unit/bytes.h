@@ -309,7 +309,7 @@ static inline void
 scene_scan_again (Scene *scene, const char *previous)
 {
   ScanJob job = { (const ByteSource *)scene->sources->data, scene->sources->len, scene->links, scene->manifest, previous };
-  g_autoptr (Scan) scan = scan_start (&job, on_scanned, scene);
+  g_autoptr (Scan) scan G_GNUC_UNUSED = scan_start (&job, on_scanned, scene);
 
   scene->scanned = FALSE;
   g_clear_pointer (&scene->scan_reason, g_free);

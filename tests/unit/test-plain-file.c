@@ -259,7 +259,7 @@ static void
 test_no_execute_bit (void)
 {
   ReceiveJob job = job_for (4);
-  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GBytes) bytes G_GNUC_UNUSED = NULL;
   g_autofree char *path = NULL;
   struct stat found;
   int one, two;
@@ -495,7 +495,7 @@ static void
 test_source_changes (void)
 {
   g_autoptr (GBytes) bytes = NULL;
-  g_autoptr (GBytes) shorter = NULL;
+  g_autoptr (GBytes) shorter G_GNUC_UNUSED = NULL;
   char some[1000];
   int one, two;
 
